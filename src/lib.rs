@@ -1,0 +1,7 @@
+//! Dispatch hands signed work from one host to another through nothing but a shared folder.
+//!
+//! The layers, from the ground up; a module imports only from modules above its own line in `layers.txt`, and a
+//! test says so. Programs are in [`cli`]; below it nobody prints, reads the environment or exits.
+//! `ARCHITECTURE.md` is the map, `docs/QUEUE.md` the folder protocol, `docs/ENVELOPE.md` the sealed documents.
+
+pub mod limits;

@@ -1,0 +1,147 @@
+//! Every bound of the system, the unit in its name, and the relations between them.
+//!
+//! A number that two modules must agree on lives here; a relation that must hold is a `const` assertion, so that
+//! a change which breaks it does not compile.
+
+use std::time::Duration;
+
+/// Largest sealed task, in bytes as written (`docs/ENVELOPE.md`, sizes).
+pub const TASK_BYTES_MAX: usize = 256 * 1024;
+/// Largest request inside a task, in bytes of UTF-8.
+pub const REQUEST_BYTES_MAX: usize = 192 * 1024;
+/// Largest sealed result, in bytes as written.
+pub const RESULT_BYTES_MAX: usize = 1024 * 1024;
+/// Largest sealed ack, cancel, lease or heartbeat, in bytes as written.
+pub const CONTROL_BYTES_MAX: usize = 8 * 1024;
+/// Exact size of a heartbeat and a lease: rewritten in place, so it never grows or shrinks.
+pub const BEAT_BYTES: usize = 4096;
+/// Deepest nesting of a document; the outermost object is level one.
+pub const JSON_DEPTH_MAX: usize = 8;
+/// Largest integer of a document: what every JSON reader keeps exactly (RFC 8259 section 6).
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Longest file name on a share: the shortest limit seen in the field (eCryptfs).
+pub const NAME_BYTES_MAX: usize = 143;
+/// Answer text carried in a result, in bytes; the whole output is in the log.
+pub const FINAL_TEXT_BYTES_MAX: usize = 64 * 1024;
+
+/// How old a task of the original's envelope may be: it carries no expiry of its own.
+pub const LEGACY_WINDOW: Duration = Duration::from_secs(15 * 60);
+/// Clock difference between two hosts that is forgiven.
+pub const SKEW: Duration = Duration::from_secs(120);
+/// Longest life of a task that any policy may allow.
+pub const LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Life of a task whose sender did not say.
+pub const LIFE_DEFAULT: Duration = Duration::from_secs(24 * 3600);
+/// Life of an approval or denial whose approver did not say.
+pub const ACK_LIFE_DEFAULT: Duration = Duration::from_secs(3600);
+/// Longest running time that any policy may allow.
+pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
+/// How often a task may have been handed on by a task, unless policy says more.
+pub const HOP_MAX: u32 = 1;
+/// How long the journal remembers an id after its task expired.
+pub const MEMORY_AFTER_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a permit to start is good for, on CLOCK_BOOTTIME, from the last look at the root.
+pub const PERMIT_LIFE: Duration = Duration::from_millis(500);
+/// An executor that has not taken its run directory by then never will: the directory is made void.
+pub const HAND_OVER_MAX: Duration = Duration::from_secs(5);
+/// Between the polite signal and the one that cannot be refused.
+pub const GRACE: Duration = Duration::from_secs(10);
+/// After the agent ended: how long its pipes may stay open before what holds them is killed.
+pub const PIPE_LINGER: Duration = Duration::from_secs(2);
+/// Starts of one task that provably did not happen, one after another, before it is given up.
+pub const MISSES_MAX: u32 = 5;
+/// Pause after the first of them; the second waits twice as long, and so on.
+pub const MISS_PAUSE: Duration = Duration::from_millis(500);
+/// An agent that has given its final result but neither works nor exits is ended after this long.
+pub const RESULT_LINGER: Duration = Duration::from_secs(30);
+/// How long freezing and killing of descendants is repeated before the rest is reported.
+pub const SWEEP_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the stages of an agent may take to put it under containment.
+pub const CONTAIN_PATIENCE: Duration = Duration::from_secs(10);
+/// After something could not be moved to `rejected/`: how long that is not tried again in its lane.
+pub const REFUSE_PAUSE: Duration = Duration::from_secs(10);
+/// How often an executor looks for a request to stop.
+pub const STOP_LOOK: Duration = Duration::from_millis(50);
+/// How often the killswitch is looked at while something runs.
+pub const HALT_LOOK: Duration = Duration::from_secs(2);
+/// How often identity and free space of the share are asked.
+pub const SLOW_LOOK: Duration = Duration::from_secs(60);
+/// An entry in `inbox/` that nobody understands is moved away after this long by the server's time.
+pub const JUNK_AGE: Duration = Duration::from_secs(60);
+/// With `--once`: how long the last things that cannot be dealt with are waited for, when nothing runs.
+pub const DRAIN_PATIENCE: Duration = Duration::from_secs(75);
+/// An abandoned temporary file may be removed after this long by the server's time (maildir(5): 36 hours).
+pub const TMP_AGE: Duration = Duration::from_secs(36 * 3600);
+/// A revealed outcome stays in `done/` for this long at least before it moves to its day.
+pub const DONE_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Time between two passes of a watcher that look for old files.
+pub const SWEEP_PAUSE: Duration = Duration::from_secs(3600);
+/// Pause before the first such pass, and after one that left something over.
+pub const SWEEP_SOON: Duration = Duration::from_secs(60);
+/// A sender that has not published its temporary file within this time gives up.
+pub const PUBLISH_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+/// Time between two heartbeats while something runs or waits.
+pub const BEAT_BUSY: Duration = Duration::from_secs(5);
+/// Time between two heartbeats of an idle node.
+pub const BEAT_IDLE: Duration = Duration::from_secs(15);
+/// A node whose heartbeat did not advance for this long is called silent.
+pub const SILENT_AFTER: Duration = Duration::from_secs(60);
+
+/// Longest running time of one attempt that any profile may allow.
+pub const RUN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Most output of one attempt that any profile may keep, in bytes.
+pub const OUTPUT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Most attempts at once that any node may allow.
+pub const SLOTS_MAX: u32 = 256;
+/// Shortest time between two looks at the share.
+pub const POLL_MIN: Duration = Duration::from_millis(50);
+/// Longest time between two looks at the share: it bounds how late a killswitch is seen.
+pub const POLL_MAX: Duration = Duration::from_secs(60);
+/// Largest configuration file, in bytes.
+pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Entries of one directory handled in one pass; the rest waits for the next.
+pub const PASS_ENTRIES_MAX: usize = 256;
+/// Files in `processing/` that could not be dealt with yet and are remembered; more are found again by looking.
+pub const STRAYS_MAX: usize = 1024;
+/// Tasks of one lane and priority admitted ahead of a free slot; the rest waits in `inbox/`, cheaply, by name.
+pub const ADMITTED_AHEAD_MAX: usize = 64;
+/// Junk entries moved out of one `inbox/` in one pass.
+pub const JUNK_PER_PASS_MAX: usize = 512;
+/// Free space below which nothing new is claimed, in bytes, on the share and on the local disk.
+pub const FREE_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// Bytes of a KILLSWITCH file that are read.
+pub const KILLSWITCH_BYTES_MAX: usize = 64;
+/// Start of an agent's standard output kept in memory for the verdict, in bytes.
+pub const HEAD_BYTES: usize = 256 * 1024;
+/// End of an agent's output kept in memory, for the verdict and for the log when it exceeds its cap, in bytes.
+pub const TAIL_BYTES: usize = 256 * 1024;
+/// An agent that writes more than this many times its cap is ended.
+pub const FLOOD_FACTOR: u64 = 4;
+/// Largest line of agent output that is parsed; a longer one is counted and skipped.
+pub const LINE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest summary of an event, in characters (as in the original's log).
+pub const SUMMARY_LETTERS_MAX: usize = 140;
+/// Most of a request that a summary quotes, in characters.
+pub const QUOTE_LETTERS_MAX: usize = 80;
+/// Largest line of an audit log, its newline included, in bytes.
+pub const RECORD_BYTES_MAX: usize = 4096;
+/// A segment of an audit log that has reached this size is followed by a new one, in bytes.
+pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+// Nobody reaps a file that a live sender may still be writing (qmail: 24 h to live, 36 h to be collected).
+const _: () = assert!(PUBLISH_DEADLINE.as_secs() < TMP_AGE.as_secs());
+// Half-written files are given their minute before a drain gives up.
+const _: () = assert!(JUNK_AGE.as_secs() + REFUSE_PAUSE.as_secs() < DRAIN_PATIENCE.as_secs());
+// A silent node has missed several beats, not one.
+const _: () = assert!(BEAT_IDLE.as_secs() * 3 < SILENT_AFTER.as_secs());
+// Nobody makes a run directory void while the permit in it may still be good.
+const _: () = assert!(PERMIT_LIFE.as_millis() < HAND_OVER_MAX.as_millis());
+// A document fits what its reader is willing to read.
+const _: () = assert!(REQUEST_BYTES_MAX < TASK_BYTES_MAX && BEAT_BYTES <= CONTROL_BYTES_MAX);
+const _: () = assert!(FINAL_TEXT_BYTES_MAX <= TAIL_BYTES);
+const _: () = assert!(FINAL_TEXT_BYTES_MAX * 6 < RESULT_BYTES_MAX); // \u00XX escapes are six bytes
+// A summary holds its quote and says what it quotes.
+const _: () = assert!(QUOTE_LETTERS_MAX + 40 <= SUMMARY_LETTERS_MAX);
+// Replays stay known for longer than any clock difference that is forgiven.
+const _: () = assert!(SKEW.as_secs() * 10 < MEMORY_AFTER_EXPIRY.as_secs());
