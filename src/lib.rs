@@ -4,5 +4,6 @@
 //! test says so. Programs are in [`cli`]; below it nobody prints, reads the environment or exits.
 //! `ARCHITECTURE.md` is the map, `docs/QUEUE.md` the folder protocol, `docs/ENVELOPE.md` the sealed documents.
 
+pub mod clock;
 pub mod exit;
 pub mod limits;
