@@ -5,5 +5,6 @@
 //! `ARCHITECTURE.md` is the map, `docs/QUEUE.md` the folder protocol, `docs/ENVELOPE.md` the sealed documents.
 
 pub mod clock;
+pub mod disk;
 pub mod exit;
 pub mod limits;
