@@ -6,5 +6,6 @@
 
 pub mod clock;
 pub mod disk;
+pub mod escape;
 pub mod exit;
 pub mod limits;
