@@ -8,4 +8,5 @@ pub mod clock;
 pub mod disk;
 pub mod escape;
 pub mod exit;
+pub mod id;
 pub mod limits;
