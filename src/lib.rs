@@ -11,3 +11,4 @@ pub mod escape;
 pub mod exit;
 pub mod id;
 pub mod limits;
+pub mod outcome;
