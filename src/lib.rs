@@ -12,3 +12,4 @@ pub mod exit;
 pub mod id;
 pub mod limits;
 pub mod outcome;
+pub mod stage;
