@@ -7,6 +7,7 @@
 pub mod chance;
 pub mod clock;
 pub mod disk;
+pub mod entry;
 pub mod escape;
 pub mod exit;
 pub mod id;
