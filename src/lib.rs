@@ -13,4 +13,5 @@ pub mod exit;
 pub mod id;
 pub mod limits;
 pub mod outcome;
+pub mod profile;
 pub mod stage;
