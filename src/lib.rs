@@ -15,3 +15,4 @@ pub mod limits;
 pub mod outcome;
 pub mod profile;
 pub mod stage;
+pub mod units;
