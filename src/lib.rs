@@ -14,5 +14,6 @@ pub mod id;
 pub mod limits;
 pub mod outcome;
 pub mod profile;
+pub mod slots;
 pub mod stage;
 pub mod units;
