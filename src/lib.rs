@@ -13,6 +13,7 @@ pub mod exit;
 pub mod id;
 pub mod limits;
 pub mod outcome;
+pub mod place;
 pub mod process;
 pub mod profile;
 pub mod slots;
