@@ -16,6 +16,7 @@ pub mod outcome;
 pub mod place;
 pub mod process;
 pub mod profile;
+pub mod share;
 pub mod slots;
 pub mod stage;
 pub mod units;

@@ -1,0 +1,175 @@
+//! The share, as the folder protocol needs it: a dozen primitive operations with raw errors.
+//!
+//! This is the seam below everything: the real one is [`FolderShare`]; a simulated one can lose replies, serve stale
+//! listings and crash its clients between any two calls. The contract is what NFSv3, NFSv4 and SMB give in common, not
+//! what POSIX promises: *an error is not an answer* (the operation may have happened), *only a fresh listing tells*, a
+//! name that was ever used is never used again, and no operation replaces an existing file that others read by name.
+
+mod folder;
+
+use std::fmt;
+use std::io::Read;
+
+pub use folder::FolderShare;
+
+use crate::clock::Timestamp;
+use crate::place::Place;
+
+/// A failed operation: what was attempted, on what, and the raw error number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareError {
+    /// The operation, as a verb.
+    pub action: &'static str,
+    /// The object, relative to the root, escaped for display.
+    pub object: String,
+    /// The error number of the call (errno(3)); 0 where the failure is ours ([`ShareError::why`]).
+    pub errno: i32,
+    /// What is wrong, where no call failed.
+    pub why: Option<&'static str>,
+}
+
+impl ShareError {
+    /// Returns the errno as the operating system names it.
+    #[must_use]
+    pub fn kind(&self) -> nix::errno::Errno {
+        nix::errno::Errno::from_raw(self.errno)
+    }
+
+    /// Returns whether the operation can never work here, so that trying again is useless: another filesystem,
+    /// a name it refuses, a link where a directory belongs.
+    #[must_use]
+    pub fn is_hopeless(&self) -> bool {
+        use nix::errno::Errno;
+        matches!(
+            self.kind(),
+            Errno::EXDEV
+                | Errno::ENAMETOOLONG
+                | Errno::EINVAL
+                | Errno::ELOOP
+                | Errno::ENOTDIR
+                | Errno::EILSEQ
+        )
+    }
+
+    /// Returns what failed and why, without the object: the same for every object that fails alike.
+    #[must_use]
+    pub fn gist(&self) -> String {
+        let why = self.why.unwrap_or_else(|| self.kind().desc());
+        format!("{}: {why}", self.action)
+    }
+
+    /// Returns whether the name was not there. A hint only: a cache may lie (R4).
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.kind() == nix::errno::Errno::ENOENT
+    }
+}
+
+impl fmt::Display for ShareError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "cannot {} '{}' on the share: ",
+            self.action, self.object
+        )?;
+        match self.why {
+            Some(why) => out.write_str(why),
+            None => out.write_str(self.kind().desc()),
+        }
+    }
+}
+
+impl std::error::Error for ShareError {}
+
+/// What kind of directory entry a listing saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// A regular file, or a filesystem that does not say.
+    File,
+    /// A directory.
+    Dir,
+    /// A link, FIFO, socket or device: never opened.
+    Odd,
+}
+
+/// One entry of a fresh listing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// The name, where it is UTF-8; others only as bytes.
+    pub name: String,
+    /// The name as it is on the share, where that is not UTF-8.
+    pub raw: Option<Vec<u8>>,
+    /// Its kind, as the listing says.
+    pub kind: EntryKind,
+}
+
+/// What a directory entry's attributes say. For display and for age, never for a decision about a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attributes {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Last change of the entry by the server's clock (ctime: cannot be set by a client).
+    pub changed: Timestamp,
+}
+
+/// The primitive operations. Names are single components; every error is a [`ShareError`].
+pub trait Share: Send + Sync {
+    /// Lists a folder afresh: opened anew by path, read to the end. One GETATTR on NFS when nothing changed.
+    fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError>;
+
+    /// Creates a file that must not exist yet (O_EXCL), writes it, syncs it, closes it; each step checked.
+    ///
+    /// # Durability
+    /// The bytes are on the server's disk when it returns (on an export that is `sync`). The name is, after
+    /// [`Share::sync`].
+    fn create(&self, at: &Place, name: &str, bytes: &[u8]) -> Result<(), ShareError>;
+
+    /// Like [`Share::create`], from a stream, in constant memory. Returns the bytes written.
+    fn create_from(&self, at: &Place, name: &str, from: &mut dyn Read) -> Result<u64, ShareError>;
+
+    /// Renames one file to a name never used before. Once. After an error only a listing tells (R3).
+    fn rename(&self, from: (&Place, &str), to: (&Place, &str)) -> Result<(), ShareError>;
+
+    /// Renames an entry whose name is not UTF-8 (junk on its way out).
+    fn rename_raw(&self, from: (&Place, &[u8]), to: (&Place, &str)) -> Result<(), ShareError>;
+
+    /// Reads a regular file of at most `max` bytes; never follows a link, never blocks on a FIFO.
+    fn read(&self, at: &Place, name: &str, max: usize) -> Result<Vec<u8>, ShareError>;
+
+    /// Opens a regular file for streaming, on the same conditions.
+    fn open(&self, at: &Place, name: &str) -> Result<Box<dyn Read + Send>, ShareError>;
+
+    /// Reads the first bytes of any entry without following or blocking; for reasons inside a killswitch.
+    fn peek(&self, at: &Place, name: &str, max: usize) -> Result<Vec<u8>, ShareError>;
+
+    /// Removes a file; one that is not there is as good.
+    fn remove(&self, at: &Place, name: &str) -> Result<(), ShareError>;
+
+    /// Makes a folder; one that is there is as good.
+    fn make_dir(&self, at: &Place) -> Result<(), ShareError>;
+
+    /// Removes an empty folder.
+    fn remove_dir(&self, at: &Place) -> Result<(), ShareError>;
+
+    /// Makes the names in a folder durable. Needed on local disks; free on NFS and SMB.
+    fn sync(&self, at: &Place) -> Result<(), ShareError>;
+
+    /// Rewrites a small file of fixed size in place, creating it if needed: one write, one sync, on a descriptor kept
+    /// open. One writer per name. Readers may see a torn version and must be able to tell.
+    fn beat(&self, at: &Place, name: &str, bytes: &[u8]) -> Result<(), ShareError>;
+
+    /// Writes at an offset of a file that only grows, creating it if needed, and syncs it. One writer per name.
+    fn extend(&self, at: &Place, name: &str, offset: u64, bytes: &[u8]) -> Result<(), ShareError>;
+
+    /// Returns size and age of an entry, without following it.
+    fn attributes(&self, at: &Place, name: &str) -> Result<Attributes, ShareError>;
+
+    /// Returns the server's time, read from a scratch file made and removed in this folder.
+    fn server_time(&self, at: &Place, scratch: &str) -> Result<Timestamp, ShareError>;
+
+    /// Returns free bytes.
+    fn free_bytes(&self) -> Result<u64, ShareError>;
+
+    /// Returns the share as a person would name it: its path.
+    fn title(&self) -> String;
+}
