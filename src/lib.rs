@@ -19,4 +19,5 @@ pub mod profile;
 pub mod share;
 pub mod slots;
 pub mod stage;
+pub mod transport;
 pub mod units;
