@@ -11,6 +11,7 @@ pub mod entry;
 pub mod escape;
 pub mod exit;
 pub mod id;
+pub mod journal;
 pub mod limits;
 pub mod outcome;
 pub mod place;

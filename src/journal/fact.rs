@@ -1,0 +1,252 @@
+//! The facts a node records, and their lines: eight digits of SHA-256 over the JSON, a blank, the JSON, a line feed.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::Closed;
+use super::Error;
+use super::Known;
+use crate::clock::Timestamp;
+use crate::id::Digest;
+use crate::id::NodeName;
+use crate::id::Nonce;
+use crate::id::TaskId;
+use crate::outcome::Status;
+
+/// An approval that was verified and accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// Who approved.
+    pub approver: NodeName,
+    /// Whether the dangerous mode was granted.
+    pub dangerous: bool,
+    /// Digest of the sealed ack.
+    pub ack: Digest,
+    /// Until when it could be accepted; once accepted it holds.
+    pub expires: Timestamp,
+}
+
+/// Something this node decided or did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Fact {
+    /// The journal began.
+    Born {
+        /// When.
+        at: Timestamp,
+        /// The instance of this node.
+        instance: Nonce,
+    },
+    /// Tasks older than the journal are accepted: the operator says that none of them ran.
+    Adopted,
+    /// The wall clock read this.
+    Seen {
+        /// The time.
+        at: Timestamp,
+    },
+    /// A task was proved and admitted.
+    Admitted {
+        /// The task.
+        id: TaskId,
+        /// When.
+        at: Timestamp,
+        /// All that is known of it.
+        known: Box<Known>,
+    },
+    /// Its file has a new name in `processing/` (unparked, taken, found again).
+    Held {
+        /// The task.
+        id: TaskId,
+        /// The claim without `.json`.
+        claim: String,
+    },
+    /// It waits for an approval.
+    Parked {
+        /// The task.
+        id: TaskId,
+        /// The claim without `.json`, in `pending-ack/`.
+        claim: String,
+    },
+    /// An approval was accepted.
+    Approved {
+        /// The task.
+        id: TaskId,
+        /// The approval.
+        approval: Approval,
+    },
+    /// An executor may exist from now on.
+    Started {
+        /// The task.
+        id: TaskId,
+        /// The claim it runs under.
+        claim: String,
+        /// Which attempt.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// It is proved that the executor never started the agent; the attempt does not count.
+    Unstarted {
+        /// The task.
+        id: TaskId,
+    },
+    /// The agent is dead and its output is durable in the spool; the slot is free.
+    Finished {
+        /// The task.
+        id: TaskId,
+    },
+    /// It ran without an outcome and may run again: it waits for its next attempt, whose start takes a fresh claim.
+    Again {
+        /// The task.
+        id: TaskId,
+        /// The claim without `.json` under which its file lies now.
+        claim: String,
+        /// Not to be started before this.
+        not_before: Option<Timestamp>,
+    },
+    /// The outcome is decided and its sealed bytes are in the spool.
+    Decided {
+        /// The task.
+        id: TaskId,
+        /// The claim the outcome belongs to.
+        claim: String,
+        /// The outcome.
+        status: Status,
+        /// The sealed result, whole: what is uploaded after a crash is the very same bytes.
+        sealed: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Its file lies under another name than its outcome belongs to: a server rolled back, and it was admitted again.
+    Found {
+        /// The task.
+        id: TaskId,
+        /// The claim without `.json` under which the file lies now.
+        file: String,
+    },
+    /// It goes back to `inbox/` under the next generation.
+    Returned {
+        /// The task.
+        id: TaskId,
+        /// The generation it has there.
+        generation: u32,
+    },
+    /// The outcome is committed and revealed.
+    Closed {
+        /// The task.
+        id: TaskId,
+        /// The outcome.
+        status: Status,
+        /// When.
+        at: Timestamp,
+    },
+    /// An open task, as a rewritten journal begins with it.
+    Open {
+        /// The task.
+        id: TaskId,
+        /// All that is known of it.
+        known: Box<Known>,
+    },
+    /// A closed task, as a rewritten journal begins with it.
+    Shut {
+        /// The task.
+        id: TaskId,
+        /// What is remembered of it.
+        closed: Closed,
+    },
+}
+
+impl Fact {
+    /// Returns the task it is about.
+    #[must_use]
+    pub const fn task(&self) -> Option<TaskId> {
+        match self {
+            Self::Born { .. } | Self::Adopted | Self::Seen { .. } => None,
+            Self::Admitted { id, .. }
+            | Self::Held { id, .. }
+            | Self::Parked { id, .. }
+            | Self::Approved { id, .. }
+            | Self::Started { id, .. }
+            | Self::Unstarted { id }
+            | Self::Finished { id }
+            | Self::Again { id, .. }
+            | Self::Decided { id, .. }
+            | Self::Found { id, .. }
+            | Self::Returned { id, .. }
+            | Self::Closed { id, .. }
+            | Self::Open { id, .. }
+            | Self::Shut { id, .. } => Some(*id),
+        }
+    }
+
+    /// Returns its time, where it has one.
+    #[must_use]
+    pub const fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Born { at, .. }
+            | Self::Seen { at }
+            | Self::Admitted { at, .. }
+            | Self::Started { at, .. }
+            | Self::Decided { at, .. }
+            | Self::Closed { at, .. } => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Returns its word.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Born { .. } => "born",
+            Self::Adopted => "adopted",
+            Self::Seen { .. } => "seen",
+            Self::Admitted { .. } => "admitted",
+            Self::Held { .. } => "held",
+            Self::Parked { .. } => "parked",
+            Self::Approved { .. } => "approved",
+            Self::Started { .. } => "started",
+            Self::Unstarted { .. } => "unstarted",
+            Self::Finished { .. } => "finished",
+            Self::Again { .. } => "again",
+            Self::Decided { .. } => "decided",
+            Self::Found { .. } => "found",
+            Self::Returned { .. } => "returned",
+            Self::Closed { .. } => "closed",
+            Self::Open { .. } => "open",
+            Self::Shut { .. } => "shut",
+        }
+    }
+
+    /// Returns its line, with the line feed.
+    #[must_use]
+    pub fn line(&self) -> String {
+        // Strings, numbers and maps with string keys: serialising cannot fail.
+        let json = serde_json::to_string(self).expect("a fact is plain data");
+        format!("{} {json}\n", Digest::of(json.as_bytes()).short())
+    }
+}
+
+/// Reads every line. A torn or damaged last line is dropped: it was never synced.
+pub(super) fn read_all(bytes: &[u8]) -> Result<Vec<Fact>, Error> {
+    let mut facts = Vec::new();
+    let mut lines = bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .enumerate()
+        .peekable();
+    while let Some((number, line)) = lines.next() {
+        match read_line(line) {
+            Some(fact) => facts.push(fact),
+            None if lines.peek().is_none() => break,
+            None => return Err(Error::Damaged { line: number + 1 }),
+        }
+    }
+    Ok(facts)
+}
+
+fn read_line(line: &[u8]) -> Option<Fact> {
+    let text = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+    let (check, json) = text.split_once(' ')?;
+    (Digest::of(json.as_bytes()).short() == check).then_some(())?;
+    serde_json::from_str(json).ok()
+}

@@ -1,0 +1,181 @@
+//! What the journal knows of one task, and how a fact changes it.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::Approval;
+use super::Fact;
+use crate::clock::Timestamp;
+use crate::id::Digest;
+use crate::id::NodeName;
+use crate::id::Party;
+use crate::id::Priority;
+use crate::outcome::Status;
+use crate::place::Lane;
+
+/// How far an open task has come on this node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// In `processing/`, waiting for a slot.
+    Admitted,
+    /// In `pending-ack/`, waiting for an approval.
+    Parked,
+    /// An executor may exist for its current claim.
+    Started,
+    /// The agent is dead; its report and log are in the spool.
+    Finished,
+    /// The outcome is decided; its sealed bytes are in the spool.
+    Decided,
+    /// In `inbox/` again, under the next generation.
+    Returned,
+}
+
+/// All that is known of an open task.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// Digest of the whole task file.
+    pub digest: Digest,
+    /// Who sent it.
+    pub from: NodeName,
+    /// To whom: this node, or a pool it belongs to.
+    pub to: Party,
+    /// How soon it wants to run.
+    pub priority: Priority,
+    /// When it was admitted.
+    pub admitted: Timestamp,
+    /// No start after this.
+    pub expires: Timestamp,
+    /// Not to be started before this.
+    pub not_before: Option<Timestamp>,
+    /// Whether it came in the envelope of the original.
+    pub legacy: bool,
+    /// The claim without `.json`: the name of its file, and of its run directory once started.
+    pub claim: String,
+    /// How far it has come.
+    pub phase: Phase,
+    /// When the current or last attempt was started; the time of admission before that.
+    pub started: Timestamp,
+    /// Attempts that were started and count.
+    pub starts: u32,
+    /// Starts that were proved not to have happened, one after another.
+    pub misses: u32,
+    /// Most attempts, by its own word and by policy when it was admitted.
+    #[serde(default = "once")]
+    pub attempts_max: u32,
+    /// The approval that was accepted.
+    pub approval: Option<Approval>,
+    /// The outcome, once decided.
+    pub outcome: Option<Outcome>,
+    /// The claim under which its file lies now, where that is not `claim`.
+    pub file: Option<String>,
+}
+
+/// An outcome that is decided: the sealed bytes wait here until they are on the share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// How it ended.
+    pub status: Status,
+    /// The sealed result, whole.
+    pub sealed: String,
+}
+
+/// A journal of an earlier version does not say: then nothing is started twice.
+const fn once() -> u32 {
+    1
+}
+
+impl Known {
+    /// Returns the lane it came by.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        Lane::new(self.from.clone(), self.to.clone())
+    }
+
+    pub(super) fn apply(&mut self, fact: &Fact) -> Result<(), &'static str> {
+        let decided = self.outcome.is_some();
+        match fact {
+            Fact::Held { claim, .. } => {
+                self.claim.clone_from(claim);
+                if matches!(self.phase, Phase::Parked | Phase::Returned) {
+                    self.phase = Phase::Admitted;
+                }
+            }
+            Fact::Parked { claim, .. } if self.phase == Phase::Admitted => {
+                self.claim.clone_from(claim);
+                self.phase = Phase::Parked;
+                // It waits for a decision: whatever was decided before did not cover what it asks for.
+                self.approval = None;
+            }
+            Fact::Approved { .. } if self.approval.is_some() => {
+                return Err("it has an approval already");
+            }
+            Fact::Approved { approval, .. } => self.approval = Some(approval.clone()),
+            Fact::Started {
+                claim, attempt, at, ..
+            } => {
+                if self.phase != Phase::Admitted || decided {
+                    return Err("it is not waiting for a start");
+                }
+                if *attempt != self.starts + 1 {
+                    return Err("the attempt is not the next one");
+                }
+                self.claim.clone_from(claim);
+                self.phase = Phase::Started;
+                self.starts = *attempt;
+                self.started = *at;
+            }
+            Fact::Unstarted { .. } if self.phase == Phase::Started => {
+                self.phase = Phase::Admitted;
+                self.starts = self.starts.saturating_sub(1);
+                self.misses = self.misses.saturating_add(1);
+                if let Some(file) = self.file.take() {
+                    self.claim = file;
+                }
+            }
+            Fact::Again {
+                claim, not_before, ..
+            } if matches!(self.phase, Phase::Started | Phase::Finished) && !decided => {
+                self.claim.clone_from(claim);
+                self.file = None;
+                self.phase = Phase::Admitted;
+                self.misses = 0;
+                self.not_before = not_before.or(self.not_before);
+            }
+            Fact::Finished { .. } if self.phase == Phase::Started => self.phase = Phase::Finished,
+            Fact::Decided {
+                claim,
+                status,
+                sealed,
+                ..
+            } if !decided => {
+                self.claim.clone_from(claim);
+                self.outcome = Some(Outcome {
+                    status: *status,
+                    sealed: sealed.clone(),
+                });
+                self.phase = Phase::Decided;
+            }
+            Fact::Found { file, .. } => self.file = (*file != self.claim).then(|| file.clone()),
+            Fact::Returned { .. } if !decided => self.phase = Phase::Returned,
+            _ => return Err("it is in another phase"),
+        }
+        Ok(())
+    }
+}
+
+/// What is remembered of a closed task, so that it never runs again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closed {
+    /// Digest of the whole task file.
+    pub digest: Digest,
+    /// When it expired or will expire.
+    pub expires: Timestamp,
+    /// Its outcome.
+    pub status: Status,
+    /// The claim its outcome belongs to.
+    pub claim: String,
+}
