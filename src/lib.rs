@@ -4,6 +4,7 @@
 //! test says so. Programs are in [`cli`]; below it nobody prints, reads the environment or exits.
 //! `ARCHITECTURE.md` is the map, `docs/QUEUE.md` the folder protocol, `docs/ENVELOPE.md` the sealed documents.
 
+pub mod agent;
 pub mod chance;
 pub mod clock;
 pub mod disk;
