@@ -5,6 +5,7 @@
 //! `ARCHITECTURE.md` is the map, `docs/QUEUE.md` the folder protocol, `docs/ENVELOPE.md` the sealed documents.
 
 pub mod agent;
+pub mod attempt;
 pub mod chance;
 pub mod clock;
 pub mod disk;

@@ -1,0 +1,378 @@
+//! The run directory of one attempt: everything the watcher and the executor say to each other.
+//!
+//! | name | by | what |
+//! |---|---|---|
+//! | `task.json`, `request`, `plan.json` | watcher | what to run; `plan.json` is written last |
+//! | `lock` | watcher | made empty; locked by the executor for as long as it lives |
+//! | `running` | whoever is first | an executor's identity, or the word `void` |
+//! | `stop` | watcher | why to end it |
+//! | `stdin`, `home/`, `tmp/`, `work/` | executor | what the agent gets |
+//! | `log` | executor | what the agent wrote |
+//! | `report.json` | executor | how it ended; whole or not there |
+//! | `complaints` | executor | what it said on standard error: why there is no report, for a person |
+//!
+//! Who is first at `running` is decided by one exclusive create. Whether an executor lives is decided by its
+//! lock, which the kernel drops however it ends, also across a reboot, and which can be asked for by another
+//! user. `running` holds its identity before anything is started; so an empty one that nobody holds means that
+//! nothing was.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use super::Error;
+use super::Plan;
+use super::Report;
+use super::RunState;
+use super::StopReason;
+use crate::disk;
+use crate::disk::LockFile;
+use crate::limits;
+
+/// Largest plan and report that are read.
+const DOCUMENT_BYTES_MAX: usize = limits::RESULT_BYTES_MAX;
+
+/// What `running` holds when nobody may take the directory any more.
+const VOID: &[u8] = b"void\n";
+
+/// Who may look into run directories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    /// This user alone.
+    Owner,
+    /// Also the group: the executor runs as another user.
+    Group,
+}
+
+/// One run directory.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+/// The right to run an attempt: given once per run directory, to one process.
+#[derive(Debug)]
+pub struct Taken {
+    _lock: LockFile,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Identity {
+    pid: u32,
+    boot_id: String,
+}
+
+pub(super) fn failed(error: disk::Error) -> Error {
+    let why = error.to_string();
+    match error {
+        disk::Error::Io {
+            action,
+            path,
+            source,
+        } => Error::Disk {
+            action,
+            path,
+            source,
+        },
+        disk::Error::TooLarge { path, .. }
+        | disk::Error::NotAFile { path }
+        | disk::Error::Locked { path } => Error::Format { path, why },
+    }
+}
+
+impl Folder {
+    /// Names the run directory at `path`.
+    #[must_use]
+    pub const fn at(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Returns its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns the path of a member.
+    #[must_use]
+    pub fn member(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Makes the directory with what is to be run.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]; also where the directory was prepared before.
+    ///
+    /// # Durability
+    /// The name of the directory is on disk when it returns, so that what an executor writes into it is found again.
+    /// What is to be run is not: it is worth nothing after a crash, and every fsync(2) here uses up the permit.
+    pub fn prepare(
+        &self,
+        plan: &Plan,
+        task: &[u8],
+        request: &str,
+        audience: Audience,
+    ) -> Result<(), Error> {
+        let (dir_mode, file_mode) = match audience {
+            Audience::Owner => (0o700, 0o600),
+            Audience::Group => (0o2770, 0o660),
+        };
+        disk::make_dir(&self.path, dir_mode).map_err(failed)?;
+        set_mode(&self.path, dir_mode)?;
+        let orders = serde_json::to_vec_pretty(plan).map_err(|error| Error::Format {
+            path: self.member("plan.json"),
+            why: error.to_string(),
+        })?;
+        for (name, bytes) in [
+            ("task.json", task),
+            ("request", request.as_bytes()),
+            ("lock", b"".as_slice()),
+            ("plan.json", &orders),
+        ] {
+            let path = self.member(name);
+            disk::create_volatile(&path, bytes, file_mode).map_err(failed)?;
+            set_mode(&path, file_mode)?;
+        }
+        match self.path.parent() {
+            Some(parent) => disk::sync_dir(parent).map_err(failed),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes the directory for this process. `None`: somebody else has, or it is void.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    ///
+    /// # Durability
+    /// That it was taken is on disk when it returns.
+    pub fn take(&self) -> Result<Option<Taken>, Error> {
+        let lock = match LockFile::try_take(&self.member("lock")) {
+            Err(disk::Error::Locked { .. }) => return Ok(None),
+            other => other.map_err(failed)?,
+        };
+        let identity = Identity {
+            pid: std::process::id(),
+            boot_id: boot_id(),
+        };
+        let bytes = serde_json::to_vec(&identity).map_err(|error| Error::Format {
+            path: self.member("running"),
+            why: error.to_string(),
+        })?;
+        match disk::create_new(&self.member("running"), &bytes, 0o640) {
+            Err(error) if error.is(io::ErrorKind::AlreadyExists) => Ok(None),
+            other => other.map_err(failed).map(|()| Some(Taken { _lock: lock })),
+        }
+    }
+
+    /// See [`super::Runner::void`].
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    pub fn void(&self) -> Result<bool, Error> {
+        match disk::create_new(&self.member("running"), VOID, 0o640) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is(io::ErrorKind::AlreadyExists) => {
+                Ok(self.state()? == RunState::Void)
+            }
+            Err(error) if error.is(io::ErrorKind::NotFound) => Ok(true),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    /// See [`super::Runner::state`].
+    ///
+    /// # Errors
+    /// [`Error::Disk`], [`Error::Format`].
+    pub fn state(&self) -> Result<RunState, Error> {
+        let held = LockFile::is_held(&self.member("lock")).map_err(failed)?;
+        if let Some(report) = self.report()? {
+            // While the executor lives, its agent may: then this may be the agent's word instead of the executor's.
+            return Ok(match held {
+                true => RunState::Running,
+                false => RunState::Finished(Box::new(report)),
+            });
+        }
+        let Some(taker) = self.read("running", DOCUMENT_BYTES_MAX)? else {
+            return Ok(match disk::ownership(&self.path) {
+                Ok(_) => RunState::Prepared,
+                Err(error) if error.is(io::ErrorKind::NotFound) => RunState::Absent,
+                Err(error) => return Err(failed(error)),
+            });
+        };
+        if taker == VOID {
+            return Ok(RunState::Void);
+        }
+        if LockFile::is_held(&self.member("lock")).map_err(failed)? {
+            return Ok(RunState::Running);
+        }
+        // It may have ended between the looks, report first, lock last.
+        Ok(match self.report()? {
+            Some(report) => RunState::Finished(Box::new(report)),
+            None if taker.is_empty() => RunState::Void,
+            None => RunState::Lost,
+        })
+    }
+
+    /// Returns the plan.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], [`Error::Format`]: not there, not whole, or of another version.
+    pub fn plan(&self) -> Result<Plan, Error> {
+        let bytes = disk::read_bounded(&self.member("plan.json"), DOCUMENT_BYTES_MAX);
+        let plan: Plan = self.parse("plan.json", &bytes.map_err(failed)?)?;
+        if plan.version == 1 {
+            return Ok(plan);
+        }
+        Err(Error::Format {
+            path: self.member("plan.json"),
+            why: format!("version {} is not known", plan.version),
+        })
+    }
+
+    /// Returns the request.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], [`Error::Format`].
+    pub fn request(&self) -> Result<String, Error> {
+        let path = self.member("request");
+        let bytes = disk::read_bounded(&path, limits::TASK_BYTES_MAX).map_err(failed)?;
+        String::from_utf8(bytes).map_err(|error| Error::Format {
+            path,
+            why: error.to_string(),
+        })
+    }
+
+    /// Returns the report, once there is one.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], [`Error::Format`].
+    pub fn report(&self) -> Result<Option<Report>, Error> {
+        self.read("report.json", DOCUMENT_BYTES_MAX)?
+            .map(|bytes| self.parse("report.json", &bytes))
+            .transpose()
+    }
+
+    /// Writes the report: the end of the attempt.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    ///
+    /// # Durability
+    /// It is on disk when it returns.
+    pub fn finish(&self, report: &Report) -> Result<(), Error> {
+        let path = self.member("report.json");
+        let bytes = serde_json::to_vec_pretty(report).map_err(|error| Error::Format {
+            path: path.clone(),
+            why: error.to_string(),
+        })?;
+        disk::replace(&path, &bytes, 0o640).map_err(failed)
+    }
+
+    /// Asks whoever runs it to end it. The first reason stays.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    pub fn ask_to_stop(&self, reason: StopReason) -> Result<(), Error> {
+        let text = format!("{reason}\n");
+        match disk::create_new(&self.member("stop"), text.as_bytes(), 0o640) {
+            Err(error) if error.is(io::ErrorKind::AlreadyExists) => return Ok(()),
+            other => other.map_err(failed)?,
+        }
+        set_mode(&self.member("stop"), 0o640)
+    }
+
+    /// Returns why it is to be ended, if it is. A file that cannot be read or understood is a request to stop
+    /// all the same.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        match disk::read_bounded(&self.member("stop"), 64) {
+            Err(error) if error.is(io::ErrorKind::NotFound) => None,
+            Err(_) => Some(StopReason::Kill),
+            Ok(word) => {
+                let word = String::from_utf8_lossy(&word);
+                Some(StopReason::from_word(word.trim()).unwrap_or(StopReason::Kill))
+            }
+        }
+    }
+
+    /// Removes what the agent made, as the user it ran as: its directories may be closed to the watcher. What
+    /// the watcher reads stays.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    pub fn clear(&self) -> Result<(), Error> {
+        for name in ["work", "home", "tmp"] {
+            remove_tree(&self.member(name))?;
+        }
+        Ok(())
+    }
+
+    /// Removes the directory.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    pub fn remove(&self) -> Result<(), Error> {
+        remove_tree(&self.path)
+    }
+
+    fn read(&self, name: &str, max: usize) -> Result<Option<Vec<u8>>, Error> {
+        match disk::read_bounded(&self.member(name), max) {
+            Err(error) if error.is(io::ErrorKind::NotFound) => Ok(None),
+            other => other.map(Some).map_err(failed),
+        }
+    }
+
+    fn parse<T: serde::de::DeserializeOwned>(&self, name: &str, bytes: &[u8]) -> Result<T, Error> {
+        serde_json::from_slice(bytes).map_err(|error| Error::Format {
+            path: self.member(name),
+            why: error.to_string(),
+        })
+    }
+}
+
+/// Sets a mode whatever the umask.
+pub(super) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(|source| {
+        Error::Disk {
+            action: "set the mode of",
+            path: path.to_owned(),
+            source,
+        }
+    })
+}
+
+/// Removes a tree. Programs make directories that even their owner may not change, such as the module cache of
+/// Go: those are opened up first. Follows no link.
+pub(super) fn remove_tree(root: &Path) -> Result<(), Error> {
+    if disk::remove_tree(root).is_ok() {
+        return Ok(());
+    }
+    let mut open = vec![root.to_owned()];
+    while let Some(dir) = open.pop() {
+        // What cannot be changed stays, and the removal says so.
+        let _ = set_mode(&dir, 0o700);
+        for entry in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            // The kind of an entry is that of a link itself, not of what it leads to.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+            }
+        }
+    }
+    disk::remove_tree(root).map_err(failed)
+}
+
+/// Returns the identity of this boot, for a person who looks into the directory; empty where the kernel does not say.
+fn boot_id() -> String {
+    disk::read_bounded(Path::new("/proc/sys/kernel/random/boot_id"), 64)
+        .map(|bytes| String::from_utf8_lossy(&bytes).trim().to_owned())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+//! Run directories as a crash or a stranger may leave them.
+
+use super::*;
+
+fn folder() -> (tempfile::TempDir, Folder) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::at(dir.path().join("run"));
+    disk::make_dir(folder.path(), 0o700).unwrap();
+    disk::create_new(&folder.member("lock"), b"", 0o600).unwrap();
+    (dir, folder)
+}
+
+#[test]
+fn an_executor_that_died_before_it_named_itself_started_nothing() {
+    let (_dir, folder) = folder();
+    disk::create_new(&folder.member("running"), b"", 0o600).unwrap();
+    assert_eq!(folder.state().unwrap(), RunState::Void);
+    assert!(folder.take().unwrap().is_none());
+    let held = LockFile::try_take(&folder.member("lock")).unwrap();
+    assert_eq!(folder.state().unwrap(), RunState::Running, "not yet");
+    drop(held);
+}
+
+#[test]
+fn who_took_it_lives_as_long_as_its_lock() {
+    let (_dir, folder) = folder();
+    assert_eq!(folder.state().unwrap(), RunState::Prepared);
+    let taken = folder.take().unwrap().unwrap();
+    assert_eq!(folder.state().unwrap(), RunState::Running);
+    assert!(!folder.void().unwrap());
+    assert!(folder.take().unwrap().is_none());
+    drop(taken);
+    assert_eq!(folder.state().unwrap(), RunState::Lost);
+    assert!(folder.take().unwrap().is_none(), "nobody takes it again");
+    assert!(!folder.void().unwrap());
+}
+
+#[test]
+fn a_report_counts_when_its_executor_has_ended() {
+    let (_dir, folder) = folder();
+    let taken = folder.take().unwrap().unwrap();
+    let clock = crate::clock::SystemClock;
+    let refusal = crate::attempt::summary::Refusal::permit_expired();
+    let began = crate::attempt::summary::Moment::now(&clock);
+    let report = crate::attempt::summary::refused(None, began, &clock, refusal);
+    folder.finish(&report).unwrap();
+    assert_eq!(folder.state().unwrap(), RunState::Running);
+    drop(taken);
+    let finished = RunState::Finished(Box::new(report));
+    assert_eq!(folder.state().unwrap(), finished);
+}
+
+#[test]
+fn a_report_that_is_not_one_is_an_error_and_not_an_outcome() {
+    let (_dir, folder) = folder();
+    disk::create_new(&folder.member("report.json"), b"{}", 0o600).unwrap();
+    assert!(matches!(folder.state(), Err(Error::Format { .. })));
+}
+
+#[test]
+fn the_first_reason_to_stop_stays_and_nonsense_is_a_reason_too() {
+    let (_dir, folder) = folder();
+    assert_eq!(folder.stop_reason(), None);
+    folder.ask_to_stop(StopReason::Cancel).unwrap();
+    folder.ask_to_stop(StopReason::Kill).unwrap();
+    assert_eq!(folder.stop_reason(), Some(StopReason::Cancel));
+    disk::replace(&folder.member("stop"), b"\xff", 0o600).unwrap();
+    assert_eq!(folder.stop_reason(), Some(StopReason::Kill));
+    disk::remove(&folder.member("stop")).unwrap();
+    disk::make_dir(&folder.member("stop"), 0o700).unwrap();
+    assert_eq!(folder.stop_reason(), Some(StopReason::Kill));
+}
+
+#[test]
+fn closed_directories_are_removed_and_links_are_not_followed() {
+    let (dir, folder) = folder();
+    let outside = dir.path().join("outside");
+    disk::make_dir(&outside, 0o500).unwrap();
+    let inner = folder.member("work/a/b");
+    disk::make_dir(&inner, 0o700).unwrap();
+    disk::create_new(&inner.join("file"), b"x", 0o400).unwrap();
+    std::os::unix::fs::symlink(&outside, folder.member("work/a/link")).unwrap();
+    for path in ["work/a/b", "work/a"] {
+        set_mode(&folder.member(path), 0o500).unwrap();
+    }
+    folder.remove().unwrap();
+    assert_eq!(folder.state().unwrap(), RunState::Absent);
+    assert_eq!(disk::ownership(&outside).unwrap().1, 0o500, "untouched");
+}

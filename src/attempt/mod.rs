@@ -1,0 +1,162 @@
+//! One attempt to run one task: what is to be run ([`plan`]), what came of it ([`report`]), and the contract between
+//! the watcher, which never runs anything itself, and whoever does ([`Runner`]).
+//!
+//! The watcher prepares a *run directory* on the local disk and starts an executor on it; the executor has no key and
+//! no share. It outlives the watcher: a restarted watcher finds it again through the run directory.
+
+#[cfg(target_os = "linux")]
+mod contain;
+#[cfg(target_os = "linux")]
+pub mod folder;
+#[cfg(target_os = "linux")]
+pub mod layers;
+#[cfg(target_os = "linux")]
+pub mod local;
+#[cfg(target_os = "linux")]
+mod output;
+pub mod plan;
+pub mod report;
+#[cfg(target_os = "linux")]
+mod summary;
+#[cfg(target_os = "linux")]
+pub mod supervise;
+#[cfg(target_os = "linux")]
+mod surroundings;
+#[cfg(target_os = "linux")]
+mod watch;
+#[cfg(target_os = "linux")]
+mod workspace;
+
+use std::io::Read;
+
+use crate::outcome::words;
+pub use plan::Permit;
+pub use plan::Plan;
+pub use report::Report;
+
+words! {
+    /// Why an attempt is being ended from outside.
+    StopReason {
+        /// Its sender cancelled it.
+        Cancel = "cancel",
+        /// A killswitch that kills, or the operator of this node.
+        Kill = "kill",
+        /// The watcher shuts down and policy says to end what runs.
+        Shutdown = "shutdown",
+        /// The share has been out of reach for longer than policy allows.
+        ShareLost = "share_lost",
+    }
+}
+
+/// What is known of an attempt from its run directory alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunState {
+    /// No such run directory.
+    Absent,
+    /// Prepared; no executor has taken it, and none ever will once [`Runner::void`] returned `true`.
+    Prepared,
+    /// Voided before any executor took it: provably never started.
+    Void,
+    /// An executor has it and is alive.
+    Running,
+    /// It is finished; the report is durable.
+    Finished(Box<Report>),
+    /// An executor took it and is gone without a report: what the agent did is not known.
+    Lost,
+}
+
+/// What went wrong around an attempt (not in it: that is in the [`Report`]).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The local disk failed.
+    #[error("cannot {action} '{}'", path.display())]
+    Disk {
+        /// What was attempted.
+        action: &'static str,
+        /// On what.
+        path: std::path::PathBuf,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file of the run directory is not what this version writes.
+    #[error("cannot read '{}': {why}", path.display())]
+    Format {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The executor could not be started.
+    #[error("cannot start the executor '{program}'")]
+    Spawn {
+        /// The program.
+        program: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Runs attempts on this host. Names are claim stems ([`crate::entry::ClaimName::stem`]), never reused.
+pub trait Runner: Send + Sync {
+    /// Makes the run directory and starts an executor on it. The executor itself checks that the permit is still good
+    /// before it starts the agent; it may find it expired, and then reports that nothing was started.
+    ///
+    /// # Durability
+    /// The name of the run directory is durable before the executor starts.
+    ///
+    /// # Errors
+    /// [`Error`]; then nothing was started, or [`Runner::state`] tells.
+    fn start(&self, plan: &Plan, task: &[u8], request: &str) -> Result<(), Error>;
+
+    /// Returns what is known of the attempt.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], [`Error::Format`]: not known now, which is not the same as lost.
+    fn state(&self, stem: &str) -> Result<RunState, Error>;
+
+    /// Returns the orders of a run directory, where they can be read.
+    ///
+    /// # Errors
+    /// [`Error::Disk`], [`Error::Format`]
+    fn plan(&self, stem: &str) -> Result<Option<Plan>, Error>;
+
+    /// Makes sure that no executor can take the run directory any more. Returns `true` where none had: then nothing was
+    /// or will be started under this name. Decided by one exclusive create on the local disk.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    fn void(&self, stem: &str) -> Result<bool, Error>;
+
+    /// Asks the executor to end its attempt. It reports as usual.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    fn stop(&self, stem: &str, reason: StopReason) -> Result<(), Error>;
+
+    /// Ends every process a lost attempt left behind, until none is found. Returns how many were ended.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    fn sweep(&self, stem: &str) -> Result<u32, Error>;
+
+    /// Opens the finished log.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    fn log(&self, stem: &str) -> Result<Box<dyn Read>, Error>;
+
+    /// Returns the stems of all run directories.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    fn list(&self) -> Result<Vec<String>, Error>;
+
+    /// Removes a run directory whose outcome is committed.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    fn discard(&self, stem: &str) -> Result<(), Error>;
+}

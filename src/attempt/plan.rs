@@ -1,0 +1,59 @@
+//! What an executor is told: everything is decided by the watcher, nothing by the task alone.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::clock::BootTime;
+use crate::clock::Clock;
+use crate::id::Party;
+use crate::id::TaskId;
+use crate::limits;
+use crate::profile::Profile;
+
+/// The right to start one agent, for half a second from the last look at the killswitch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Permit {
+    /// When the root was last listed without a killswitch: taken before that listing was asked for.
+    pub looked: BootTime,
+}
+
+impl Permit {
+    /// Returns whether the permit is still good.
+    #[must_use]
+    pub fn is_good(&self, clock: &dyn Clock) -> bool {
+        let now = clock.boot();
+        now >= self.looked && now.since(self.looked) <= limits::PERMIT_LIFE
+    }
+}
+
+/// The orders for one attempt; `plan.json` of its run directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Version of this format: 1.
+    pub version: u32,
+    /// The task.
+    pub task: TaskId,
+    /// The claim without `.json`; names the run directory and fences the result.
+    pub claim: String,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// Who asked, as proved by the seal.
+    pub from: Party,
+    /// How it is run: the receiver's profile.
+    pub profile: Profile,
+    /// Whether the dangerous mode of the agent is on: asked for, allowed by policy, and approved where that is
+    /// required.
+    pub dangerous: bool,
+    /// Running time allowed: the narrower of task and profile.
+    pub timeout: Duration,
+    /// Silence allowed: the narrower of task and profile.
+    pub stall: Option<Duration>,
+    /// Output kept, in bytes: the narrower of task and profile.
+    pub max_output_bytes: u64,
+    /// The permit to start.
+    pub permit: Permit,
+}
