@@ -19,6 +19,7 @@ pub mod outcome;
 pub mod place;
 pub mod process;
 pub mod profile;
+pub mod reason;
 pub mod share;
 pub mod slots;
 pub mod stage;
