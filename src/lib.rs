@@ -17,6 +17,7 @@ pub mod journal;
 pub mod limits;
 pub mod outcome;
 pub mod place;
+pub mod policy;
 pub mod process;
 pub mod profile;
 pub mod reason;
