@@ -8,6 +8,7 @@ pub mod agent;
 pub mod attempt;
 pub mod chance;
 pub mod clock;
+pub mod config;
 pub mod disk;
 pub mod entry;
 pub mod escape;

@@ -1,0 +1,125 @@
+//! What only the whole configuration can tell: names that must exist elsewhere in it, settings that an agent cannot
+//! honour, places that must not overlap.
+
+use crate::agent::shortfalls;
+use crate::config::Config;
+use crate::config::Problem;
+use crate::config::nearest;
+use crate::config::read::Reading;
+use crate::config::tables::Mentions;
+use crate::id::NodeName;
+use crate::policy::AckRule;
+
+/// Checks names that the file mentions against the names it defines.
+pub(super) fn names(config: &Config, mentions: &Mentions, reading: &mut Reading<'_>) {
+    for (peer, profile, span) in &mentions.profiles {
+        if config.profiles.contains_key(profile) {
+            continue;
+        }
+        let known = config.profiles.keys().map(|name| name.as_str());
+        let hint = nearest(profile.as_str(), known).map_or_else(
+            || format!("there is no [profile.{profile}]"),
+            |near| format!("the nearest is '{near}'"),
+        );
+        reading.problem(
+            span,
+            format!("peer '{peer}' may use profile '{profile}', which does not exist; {hint}"),
+        );
+    }
+    for (approver, peer, span) in &mentions.approved {
+        if config.peers.contains_key(peer) {
+            continue;
+        }
+        let known = config.peers.keys().map(NodeName::as_str);
+        let hint = nearest(peer.as_str(), known).map_or_else(
+            || format!("there is no [peer.{peer}]"),
+            |near| format!("the nearest is '{near}'"),
+        );
+        reading.problem(
+            span,
+            format!("approver '{approver}' speaks for peer '{peer}', which does not exist; {hint}"),
+        );
+    }
+    for (name, span) in &mentions.tables {
+        for why in config
+            .profiles
+            .get(name)
+            .map(shortfalls)
+            .unwrap_or_default()
+        {
+            reading.problem(span, format!("profile.{name}: {why}"));
+        }
+    }
+    for (peer, span) in &mentions.peers {
+        if config.node.as_ref() == Some(peer) {
+            reading.problem(span, format!("peer '{peer}' is this node itself"));
+        }
+    }
+}
+
+/// Checks that nothing which must be local lies on the share: authority is local.
+pub(super) fn places(config: &Config) -> Vec<Problem> {
+    let Some(root) = &config.root else {
+        return Vec::new();
+    };
+    let mut local = vec![
+        ("state", config.state.as_ref()),
+        ("state_file", config.state_file.as_ref()),
+    ];
+    local.push(("watch.runs", config.watch.runs.as_ref()));
+    local.extend(config.keys.iter().map(|path| ("keys", Some(path))));
+    local
+        .into_iter()
+        .filter_map(|(key, path)| Some((key, path?)))
+        .filter(|(_, path)| path.starts_with(root))
+        .map(|(key, path)| Problem {
+            origin: config.origins.of(key).clone(),
+            column: None,
+            message: format!(
+                "{key} '{}' lies on the share '{}'",
+                path.display(),
+                root.display()
+            ),
+        })
+        .collect()
+}
+
+impl Config {
+    /// Returns what is allowed but probably not meant, a sentence each.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, peer) in self.peers.iter().filter(|(_, peer)| peer.accept) {
+            let waits = |dangerous| match peer.require_ack {
+                AckRule::Always => true,
+                AckRule::Dangerous => dangerous || (peer.v2 && peer.v2_require_ack),
+                AckRule::Asked | AckRule::Never => false,
+            };
+            if (waits(false) || (peer.dangerous && waits(true)))
+                && self.approvers_of(name, peer.dangerous).next().is_none()
+            {
+                found.push(format!(
+                    "tasks of peer '{name}' wait for an approval, and no approver may give it"
+                ));
+            }
+            if peer.dangerous && !matches!(peer.require_ack, AckRule::Always | AckRule::Dangerous) {
+                found.push(format!(
+                    "dangerous tasks of peer '{name}' run without an approval"
+                ));
+            }
+            for profile in peer
+                .profiles
+                .iter()
+                .filter_map(|name| self.profiles.get(name))
+            {
+                if profile.require_ack && peer.require_ack == AckRule::Never {
+                    let profile = &profile.name;
+                    found.push(format!(
+                        "profile '{profile}' demands an approval that peer '{name}' never gets: its tasks are refused"
+                    ));
+                }
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,273 @@
+//! The configuration of one node: every setting, every default, and where each value came from.
+//!
+//! Values come from flags, the environment, one TOML file and the defaults below, in this order of strength. The
+//! environment and the flags are handed in by `cli`; this module reads one file and writes none. What a task may do is
+//! policy and comes from the file alone. `docs/CONFIG.md` is the reference, checked against [`schema`].
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::id::NodeName;
+use crate::id::ProfileName;
+use crate::limits;
+use crate::outcome::words;
+use crate::policy::Approver;
+use crate::policy::PeerPolicy;
+use crate::policy::Receiver;
+use crate::profile::Profile;
+
+mod check;
+pub mod env;
+mod error;
+mod file;
+mod load;
+mod manual;
+mod nearest;
+mod origin;
+mod overlay;
+mod profiles;
+mod read;
+#[cfg(test)]
+mod refusals;
+mod render;
+mod safety;
+pub mod schema;
+mod tables;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use error::Error;
+pub use error::Problem;
+pub use load::Flags;
+pub use load::Sources;
+pub use load::load;
+pub use load::user_file;
+pub use manual::manual;
+pub use nearest::nearest;
+pub use origin::Origin;
+pub use origin::Origins;
+pub use render::Row;
+pub use render::render;
+pub use safety::Finding;
+pub use safety::inspect;
+pub use template::Answers;
+pub use template::template;
+
+words! {
+    /// What a watcher does with running attempts when it is told to end.
+    OnShutdown {
+        /// They go on; the next watcher adopts them.
+        Leave = "leave",
+        /// They are ended, and their outcome says so.
+        Stop = "stop",
+    }
+}
+
+/// How attempts are started.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Executor {
+    /// The watcher starts the executor as its own child process.
+    #[default]
+    Spawn,
+    /// Another unit, often of another user, starts it for whoever connects to this socket.
+    Socket(PathBuf),
+}
+
+/// Settings of the watcher.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watch {
+    /// What becomes of running attempts at its end.
+    pub on_shutdown: OnShutdown,
+    /// How attempts are started.
+    pub executor: Executor,
+    /// The executor program; `None`: the `dispatch-exec` beside this program.
+    pub exec_bin: Option<PathBuf>,
+    /// Where run directories lie; `None` only while `state` is not known.
+    pub runs: Option<PathBuf>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            on_shutdown: OnShutdown::Leave,
+            executor: Executor::Spawn,
+            exec_bin: None,
+            runs: None,
+        }
+    }
+}
+
+/// Settings of the folders on the share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// The group that both hosts share; `None`: that of the root.
+    pub group: Option<String>,
+    /// Free space below which nothing new is claimed, in bytes.
+    pub free_bytes_min: u64,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self {
+            group: None,
+            free_bytes_min: limits::FREE_BYTES_MIN,
+        }
+    }
+}
+
+/// The configuration of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+    /// The name of this node.
+    pub node: Option<NodeName>,
+    /// The shared folder.
+    pub root: Option<PathBuf>,
+    /// Identity of the root; another one is refused. `None`: the first one seen is taken.
+    pub root_id: Option<uuid::Uuid>,
+    /// Local state: journal, spool, audit.
+    pub state: Option<PathBuf>,
+    /// Where the watcher notes its last start.
+    pub state_file: Option<PathBuf>,
+    /// Folders in which keys are looked for, first match wins.
+    pub keys: Vec<PathBuf>,
+    /// Time between two looks at the share while there is work.
+    pub poll: Duration,
+    /// Longest time between two looks when there is none.
+    pub poll_idle: Duration,
+    /// Attempts at once.
+    pub slots: u32,
+    /// Settings of the watcher.
+    pub watch: Watch,
+    /// Settings of the share.
+    pub share: Share,
+    /// Every node this one knows, with what it may ask.
+    pub peers: BTreeMap<NodeName, PeerPolicy>,
+    /// Everybody who may approve, and for whom.
+    pub approvers: BTreeMap<NodeName, Approver>,
+    /// How tasks are run.
+    pub profiles: BTreeMap<ProfileName, Profile>,
+    /// Where each value came from.
+    pub origins: Origins,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            file: None,
+            node: None,
+            root: None,
+            root_id: None,
+            state: None,
+            state_file: None,
+            keys: Vec::new(),
+            poll: Duration::from_secs(1),
+            poll_idle: Duration::from_secs(5),
+            slots: 2,
+            watch: Watch::default(),
+            share: Share::default(),
+            peers: BTreeMap::new(),
+            approvers: BTreeMap::new(),
+            profiles: BTreeMap::new(),
+            origins: Origins::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Returns the name of this node.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]
+    pub fn node(&self) -> Result<&NodeName, Error> {
+        self.node.as_ref().ok_or(Error::Missing { key: "node" })
+    }
+
+    /// Returns the shared folder.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]
+    pub fn root(&self) -> Result<&Path, Error> {
+        self.root.as_deref().ok_or(Error::Missing { key: "root" })
+    }
+
+    /// Returns the folder of local state.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]
+    pub fn state(&self) -> Result<&Path, Error> {
+        self.state.as_deref().ok_or(Error::Missing { key: "state" })
+    }
+
+    /// Returns the folder of run directories.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]
+    pub fn runs(&self) -> Result<&Path, Error> {
+        self.watch
+            .runs
+            .as_deref()
+            .ok_or(Error::Missing { key: "state" })
+    }
+
+    /// Returns the file in which the watcher notes its last start.
+    ///
+    /// # Errors
+    /// [`Error::Missing`]
+    pub fn state_file(&self) -> Result<&Path, Error> {
+        self.state_file
+            .as_deref()
+            .ok_or(Error::Missing { key: "state" })
+    }
+
+    /// Returns every known peer, sorted. Two nodes may share one file, so this node's own name may stand in it.
+    pub fn known_peers(&self) -> impl Iterator<Item = &NodeName> {
+        let me = self.node.as_ref();
+        self.peers.keys().filter(move |name| Some(*name) != me)
+    }
+
+    /// Returns the policy of a peer. A name that is not known is an error, never a new lane.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPeer`] with the known ones and the nearest.
+    pub fn peer(&self, name: &NodeName) -> Result<&PeerPolicy, Error> {
+        let known = || self.known_peers().map(NodeName::as_str);
+        match self.peers.get(name) {
+            Some(peer) if self.node.as_ref() != Some(name) => Ok(peer),
+            _ => Err(Error::UnknownPeer {
+                name: name.clone(),
+                nearest: nearest(name.as_str(), known())
+                    .and_then(|near| NodeName::parse(near).ok()),
+                known: self.known_peers().cloned().collect(),
+            }),
+        }
+    }
+
+    /// Returns the receiving side that [`crate::policy::judge`] takes.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] where this node has no name.
+    pub fn receiver(&self) -> Result<Receiver<'_>, Error> {
+        Ok(Receiver {
+            node: self.node()?,
+            peers: &self.peers,
+            profiles: &self.profiles,
+        })
+    }
+
+    /// Returns the approvers who may decide about a task of `peer`.
+    pub fn approvers_of(
+        &self,
+        peer: &NodeName,
+        dangerous: bool,
+    ) -> impl Iterator<Item = &NodeName> {
+        self.approvers
+            .iter()
+            .filter(move |(_, approver)| approver.may_approve(peer, dangerous))
+            .map(|(name, _)| name)
+    }
+}

@@ -1,0 +1,128 @@
+//! Keys of the node itself.
+
+use crate::config::schema::Key;
+use crate::config::schema::key;
+
+/// Keys above all tables.
+pub const TOP: &[Key] = &[
+    key(
+        "node",
+        "node name",
+        "",
+        "\"gpubox\"",
+        "The name of this node. Every node of a share has its own.",
+    ),
+    key(
+        "root",
+        "path",
+        "",
+        "\"/mnt/dispatch\"",
+        "The shared folder. Every host may see it under another path.",
+    ),
+    key(
+        "root_id",
+        "UUID",
+        "",
+        "\"0198f1c2-7a52-7000-8000-000000000000\"",
+        "The identity in the root's `dispatch.json`. Another root is refused, so that a wrong or missing mount \
+         starts nothing. Not set: whatever root is found is taken.",
+    ),
+    key(
+        "state",
+        "path",
+        "",
+        "\"~/.local/state/dispatch/gpubox\"",
+        "Local state: journal, spool, audit. Never on the share. Not set: `$STATE_DIRECTORY/<node>`, else \
+         `$XDG_STATE_HOME/dispatch/<node>`, else `~/.local/state/dispatch/<node>`.",
+    ),
+    key(
+        "state_file",
+        "path",
+        "",
+        "\"/var/lib/dispatch/watcher-state.json\"",
+        "Where the watcher notes its last start. Not set: `watcher-state.json` in `state`.",
+    ),
+    key(
+        "keys",
+        "path, or list of paths",
+        "",
+        "\"~/.config/dispatch/keys\"",
+        "Where keys are looked for; the first match wins. Never on the share. Not set: `/etc/dispatch/keys`, \
+         then `$XDG_CONFIG_HOME/dispatch/keys`. `$CREDENTIALS_DIRECTORY` comes before either, and `--keys` \
+         replaces them all.",
+    ),
+    key(
+        "poll",
+        "duration",
+        "\"1s\"",
+        "\"500ms\"",
+        "Time between two looks at the share while there is work. With one second more it bounds how late a \
+         killswitch is obeyed.",
+    ),
+    key(
+        "poll_idle",
+        "duration",
+        "\"5s\"",
+        "\"10s\"",
+        "Longest time between two looks when there is no work; never below `poll`.",
+    ),
+    key(
+        "slots",
+        "number",
+        "2",
+        "4",
+        "Attempts that may run at once on this node.",
+    ),
+];
+
+/// Keys of `[watch]`.
+pub const WATCH: &[Key] = &[
+    key(
+        "on_shutdown",
+        "`leave`, `stop`",
+        "\"leave\"",
+        "\"stop\"",
+        "What becomes of running attempts when the watcher is told to end. `leave`: they go on, and the next \
+         watcher adopts them. `stop`: they are ended, and their result says so.",
+    ),
+    key(
+        "executor",
+        "`spawn`, or path",
+        "\"spawn\"",
+        "\"/run/dispatch-exec.sock\"",
+        "How attempts are started: as child processes, or by another unit, best of another user, behind this socket.",
+    ),
+    key(
+        "exec_bin",
+        "path",
+        "",
+        "\"/usr/libexec/dispatch-exec\"",
+        "The executor. Not set: the `dispatch-exec` beside the watcher.",
+    ),
+    key(
+        "runs",
+        "path",
+        "",
+        "\"/var/lib/dispatch-runs\"",
+        "Where attempts have their run directories. Not set: `runs` in `state`.",
+    ),
+];
+
+/// Keys of `[share]`.
+pub const SHARE: &[Key] = &[
+    key(
+        "group",
+        "group name",
+        "",
+        "\"dispatch\"",
+        "The group that both hosts share: `dispatch init` gives the root to it, and folders inherit it. \
+         Not set: that of the root.",
+    ),
+    key(
+        "free_min",
+        "size",
+        "\"64MiB\"",
+        "\"1GiB\"",
+        "Free space on the share and on the local disk below which nothing new is claimed.",
+    ),
+];
