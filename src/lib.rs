@@ -10,6 +10,7 @@ pub mod chance;
 pub mod clock;
 pub mod config;
 pub mod disk;
+pub mod document;
 pub mod entry;
 pub mod escape;
 pub mod exit;

@@ -1,0 +1,293 @@
+//! Liveness and capacity of a node, for one peer: rewritten in place, of fixed size.
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::AuditHead;
+use super::Body;
+use super::Context;
+use super::Head;
+use super::Kind;
+use super::Members;
+use super::Object;
+use super::Rules;
+use super::at_most;
+use super::lease::instance;
+use super::maybe_narrow;
+use super::maybe_short;
+use super::moment;
+use super::narrow;
+use super::short;
+use super::strict;
+use super::task_id;
+use super::tidy;
+use crate::clock::Timestamp;
+use crate::id::Nonce;
+use crate::id::Party;
+use crate::id::ProfileName;
+use crate::id::TaskId;
+use crate::outcome::words;
+use crate::reason::Refusal;
+
+const TASKS_MAX: usize = 16;
+const NAMES_MAX: usize = 16;
+const LABEL_BYTES_MAX: usize = 64;
+const REASON_BYTES_MAX: usize = 200;
+
+words! {
+    /// What a node is willing to do.
+    NodeState {
+        /// It takes work.
+        Ready = "ready",
+        /// It works, and has no free slot.
+        Busy = "busy",
+        /// It finishes what runs and takes nothing.
+        Draining = "draining",
+        /// It takes nothing, because something is wrong; `reason` says what.
+        Degraded = "degraded",
+        /// A killswitch is on.
+        Halted = "halted",
+    }
+}
+
+/// One task that runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningTask {
+    /// The task.
+    pub id: TaskId,
+    /// Which start it is, from 1.
+    pub attempt: u32,
+    /// UTC at the start.
+    pub started: Timestamp,
+}
+
+/// A heartbeat, as its node sealed it. Whether the node is alive is decided by whether `seq` advances, never by
+/// `created`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// The node.
+    pub from: Party,
+    /// The peer it is written for.
+    pub to: Party,
+    /// Boot id of the host (random(4)).
+    pub boot_id: String,
+    /// Grows with every rewrite.
+    pub seq: u64,
+    /// UTC of the node when it was written.
+    pub created: Timestamp,
+    /// Schemas the node accepts from this peer.
+    pub accepts: Vec<u64>,
+    /// Whether the node sees a killswitch.
+    pub killswitch: bool,
+    /// Tasks that run.
+    pub running: u64,
+    /// Tasks that wait.
+    pub queued: u64,
+    /// Tasks that wait for an approval.
+    pub pending_ack: u64,
+    /// How far the node's clock is from the server's, in milliseconds, without a sign.
+    pub clock_skew_ms: u64,
+    /// Version of the program.
+    pub version: String,
+    /// The watcher that writes it; another one in the same file means two nodes of one name.
+    pub instance: Option<Nonce>,
+    /// Free space on the node's own disk, in bytes.
+    pub free_bytes: Option<u64>,
+    /// How many tasks it may run at once.
+    pub slots: Option<u32>,
+    /// Time between two looks at the inbox, in milliseconds.
+    pub poll_ms: Option<u64>,
+    /// What it is willing to do.
+    pub state: Option<NodeState>,
+    /// Why it is not ready, for people.
+    pub reason: Option<String>,
+    /// Tasks that run, at most 16 of them.
+    pub tasks: Vec<RunningTask>,
+    /// Where the node's audit log stood.
+    pub audit: Option<AuditHead>,
+    /// Extensions the node understands.
+    pub extensions: Vec<String>,
+    /// Profiles the peer may name.
+    pub profiles: Vec<ProfileName>,
+}
+
+impl Heartbeat {
+    /// Returns where it belongs.
+    #[must_use]
+    pub fn context(&self) -> Context {
+        Context {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            kind: Kind::Heartbeat,
+        }
+    }
+
+    /// Returns the bytes to seal. Lists are cut to what a heartbeat may hold.
+    #[must_use]
+    pub fn body(&self) -> Vec<u8> {
+        let reason = self
+            .reason
+            .as_deref()
+            .map(|text| text.replace(['\n', '\t'], " "));
+        let reason = reason
+            .map(|text| tidy(&text, REASON_BYTES_MAX))
+            .filter(|text| !text.is_empty());
+        let tasks: Vec<Value> = self
+            .tasks
+            .iter()
+            .take(TASKS_MAX)
+            .map(RunningTask::value)
+            .collect();
+        let cut = |most: usize, have: usize| most.min(have);
+        Body::of(Kind::Heartbeat)
+            .parties(&self.from, &self.to)
+            .put("boot_id", self.boot_id.as_str())
+            .put("seq", self.seq)
+            .show("created", &self.created)
+            .put("accepts", self.accepts.clone())
+            .put("killswitch", self.killswitch)
+            .put("running", self.running)
+            .put("queued", self.queued)
+            .put("pending_ack", self.pending_ack)
+            .put("clock_skew_ms", self.clock_skew_ms)
+            .put("version", self.version.as_str())
+            .maybe_show("instance", self.instance.as_ref())
+            .maybe("free_bytes", self.free_bytes)
+            .maybe("slots", self.slots)
+            .maybe("poll_ms", self.poll_ms)
+            .maybe_show("state", self.state.as_ref())
+            .maybe("reason", reason)
+            .maybe("tasks", (!tasks.is_empty()).then_some(tasks))
+            .maybe("audit", self.audit.as_ref().map(AuditHead::value))
+            .some(
+                "extensions",
+                &self.extensions[..cut(NAMES_MAX, self.extensions.len())],
+            )
+            .some(
+                "profiles",
+                &self.profiles[..cut(NAMES_MAX, self.profiles.len())],
+            )
+            .bytes()
+    }
+
+    /// Reads a verified heartbeat. Its time is not compared with any clock: a node whose clock is wrong is alive, and
+    /// this is how its peers learn that it is wrong.
+    ///
+    /// # Errors
+    /// `E_JSON`, `E_SCHEMA`, `E_KIND`, `E_LANE`, `E_ID`, `E_TIME`, `E_RANGE`, `E_CTRL`, `E_BIDI`.
+    pub fn read(members: Members<'_>, _rules: &Rules) -> Result<Self, Refusal> {
+        let Members {
+            mut object,
+            deferred,
+            context,
+        } = members;
+        let head = Head::take(&mut object)?;
+        let created = object.text("created")?;
+        let slots = object.maybe_number("slots")?;
+        let tasks: Vec<RawTask> = object
+            .list("tasks")?
+            .into_iter()
+            .map(RawTask::take)
+            .collect::<Result<_, _>>()?;
+        let state = object.maybe_text("state")?.map(|word| {
+            NodeState::from_word(&word).ok_or_else(|| strict::wrong("state", "a state of a node"))
+        });
+        let profiles = strict::texts("profiles", object.list("profiles")?)?
+            .iter()
+            .map(|text| ProfileName::parse(text).map_err(|_| strict::wrong("profiles", "names")))
+            .collect::<Result<_, _>>()?;
+        let mut beat = Self {
+            from: context.from.clone(),
+            to: context.to.clone(),
+            boot_id: object.text("boot_id")?,
+            seq: object.number("seq")?,
+            // Replaced below, once its turn in the order of checks has come.
+            created: Timestamp::from_unix(0),
+            accepts: numbers("accepts", &object.required_list("accepts")?)?,
+            killswitch: object.flag("killswitch")?,
+            running: object.number("running")?,
+            queued: object.number("queued")?,
+            pending_ack: object.number("pending_ack")?,
+            clock_skew_ms: object.number("clock_skew_ms")?,
+            version: object.text("version")?,
+            instance: object
+                .maybe_text("instance")?
+                .map(|text| instance(&text))
+                .transpose()?,
+            free_bytes: object.maybe_number("free_bytes")?,
+            slots: None,
+            poll_ms: object.maybe_number("poll_ms")?,
+            state: state.transpose()?,
+            reason: object.maybe_text("reason")?,
+            tasks: Vec::new(),
+            audit: AuditHead::take(&mut object)?,
+            extensions: strict::texts("extensions", object.list("extensions")?)?,
+            profiles,
+        };
+        object.finish()?;
+        head.check(context)?;
+        let ids = tasks.iter().map(|task| task_id("tasks.id", &task.id));
+        let ids = ids.collect::<Result<Vec<_>, _>>()?;
+        beat.created = moment("created", &created)?;
+        for (id, task) in ids.into_iter().zip(&tasks) {
+            let started = moment("tasks.started", &task.started)?;
+            let attempt = narrow("tasks.attempt", task.attempt)?;
+            beat.tasks.push(RunningTask {
+                id,
+                attempt,
+                started,
+            });
+        }
+        deferred.numbers()?;
+        beat.slots = maybe_narrow("slots", slots)?;
+        beat.check_ranges()?;
+        deferred.letters()?;
+        Ok(beat)
+    }
+
+    fn check_ranges(&self) -> Result<(), Refusal> {
+        short("boot_id", &self.boot_id, LABEL_BYTES_MAX)?;
+        short("version", &self.version, LABEL_BYTES_MAX)?;
+        maybe_short("reason", self.reason.as_deref(), REASON_BYTES_MAX)?;
+        at_most("accepts", &self.accepts, NAMES_MAX)?;
+        at_most("tasks", &self.tasks, TASKS_MAX)?;
+        at_most("extensions", &self.extensions, NAMES_MAX)?;
+        at_most("profiles", &self.profiles, NAMES_MAX)?;
+        for name in &self.extensions {
+            short("extensions", name, LABEL_BYTES_MAX)?;
+        }
+        self.audit.as_ref().map_or(Ok(()), AuditHead::check_ranges)
+    }
+}
+
+fn numbers(name: &str, list: &[Value]) -> Result<Vec<u64>, Refusal> {
+    let number = |value: &Value| value.as_u64();
+    list.iter()
+        .map(|value| number(value).ok_or_else(|| strict::wrong(name, "a list of numbers")))
+        .collect()
+}
+
+impl RunningTask {
+    fn value(&self) -> Value {
+        json!({ "id": self.id, "attempt": self.attempt, "started": self.started })
+    }
+}
+
+struct RawTask {
+    id: String,
+    attempt: u64,
+    started: String,
+}
+
+impl RawTask {
+    fn take(value: Value) -> Result<Self, Refusal> {
+        let mut inside = Object::inside("tasks", value)?;
+        let task = Self {
+            id: inside.text("id")?,
+            attempt: inside.number("attempt")?,
+            started: inside.text("started")?,
+        };
+        inside.finish()?;
+        Ok(task)
+    }
+}
