@@ -13,6 +13,7 @@ pub mod disk;
 pub mod document;
 pub mod entry;
 pub mod escape;
+pub mod event;
 pub mod exit;
 pub mod id;
 pub mod journal;
