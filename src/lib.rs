@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod attempt;
+pub mod audit;
 pub mod chance;
 pub mod clock;
 pub mod config;
