@@ -26,6 +26,7 @@ pub mod policy;
 pub mod process;
 pub mod profile;
 pub mod reason;
+pub mod seal;
 pub mod share;
 pub mod slots;
 pub mod stage;
