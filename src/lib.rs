@@ -18,6 +18,7 @@ pub mod event;
 pub mod exit;
 pub mod id;
 pub mod journal;
+pub mod key;
 pub mod killswitch;
 pub mod limits;
 pub mod outcome;
