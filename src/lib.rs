@@ -19,6 +19,7 @@ pub mod exit;
 pub mod id;
 pub mod journal;
 pub mod key;
+pub mod keyring;
 pub mod killswitch;
 pub mod limits;
 pub mod outcome;
