@@ -13,6 +13,7 @@ pub mod config;
 pub mod disk;
 pub mod document;
 pub mod entry;
+pub mod envelope;
 pub mod escape;
 pub mod event;
 pub mod exit;
