@@ -22,6 +22,7 @@ pub mod journal;
 pub mod key;
 pub mod keyring;
 pub mod killswitch;
+pub mod legacy;
 pub mod limits;
 pub mod outcome;
 pub mod place;
