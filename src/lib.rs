@@ -36,3 +36,4 @@ pub mod slots;
 pub mod stage;
 pub mod transport;
 pub mod units;
+pub mod wake;

@@ -1,0 +1,132 @@
+//! Shortens a wait: inotify tells of local writers at once. It is deaf to other hosts (inotify(7)), so it is never the
+//! truth; a fresh listing is, at the latest when the wait is over.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::TrySendError;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use notify::RecursiveMode;
+use notify::Watcher as _;
+
+/// Something to wait on that may end early.
+pub struct Wake {
+    sender: SyncSender<()>,
+    receiver: Receiver<()>,
+    /// Kept alive: dropping it ends the watching.
+    watcher: Option<notify::RecommendedWatcher>,
+    followed: BTreeSet<PathBuf>,
+}
+
+/// Ends a wait from another thread.
+#[derive(Debug, Clone)]
+pub struct Bell(SyncSender<()>);
+
+impl Bell {
+    /// Ends the present wait, or the next one.
+    pub fn ring(&self) {
+        match self.0.try_send(()) {
+            Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+        }
+    }
+}
+
+impl Wake {
+    /// Makes a wait that nothing ends early yet. Where the system gives no watcher, it is a plain wait.
+    #[must_use]
+    pub fn new() -> Self {
+        let (sender, receiver) = sync_channel(1);
+        let bell = Bell(sender.clone());
+        // What changed does not matter, not even an overflow of the queue: every change is a reason to look. A look
+        // itself is none: to open a folder for listing is an event too (IN_OPEN), and would wake its own waiter
+        // without end.
+        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if !event.is_ok_and(|event| event.kind.is_access()) {
+                bell.ring();
+            }
+        });
+        let watcher = watcher.ok();
+        Self {
+            sender,
+            receiver,
+            watcher,
+            followed: BTreeSet::new(),
+        }
+    }
+
+    /// Ends waits when a local writer changes something in this folder. A folder that cannot be watched is left to the
+    /// timer. Never call it for a share that may hang: adding a watch resolves the path.
+    pub fn on(&mut self, folder: &Path) {
+        if let Some(watcher) = &mut self.watcher {
+            let _ = watcher.watch(folder, RecursiveMode::NonRecursive);
+        }
+    }
+
+    /// Watches exactly these short-lived folders from now on, and forgets those it followed before.
+    pub fn follow(&mut self, folders: BTreeSet<PathBuf>) {
+        let Some(watcher) = &mut self.watcher else {
+            return;
+        };
+        for gone in self.followed.difference(&folders) {
+            // The watch went with the folder; this only frees what the library remembers.
+            let _ = watcher.unwatch(gone);
+        }
+        for fresh in folders.difference(&self.followed) {
+            let _ = watcher.watch(fresh, RecursiveMode::NonRecursive);
+        }
+        self.followed = folders;
+    }
+
+    /// Returns what ends a wait by hand.
+    #[must_use]
+    pub fn bell(&self) -> Bell {
+        Bell(self.sender.clone())
+    }
+
+    /// Waits at most this long. Returns whether something ended the wait early.
+    pub fn wait(&self, at_most: Duration) -> bool {
+        match self.receiver.recv_timeout(at_most) {
+            Ok(()) => true,
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
+        }
+    }
+}
+
+impl Default for Wake {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_at_a_folder_does_not_wake_its_own_waiter_and_a_change_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut wake = Wake::new();
+        wake.on(folder.path());
+        for _ in 0..10 {
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+        assert!(
+            !wake.wait(Duration::from_millis(100)),
+            "a listing ended the wait"
+        );
+        if wake.watcher.is_some() {
+            tempfile::NamedTempFile::new_in(folder.path()).unwrap();
+            assert!(
+                wake.wait(Duration::from_secs(10)),
+                "a new file did not end the wait"
+            );
+        }
+        wake.bell().ring();
+        assert!(wake.wait(Duration::from_secs(10)));
+    }
+}
