@@ -17,6 +17,7 @@ pub mod envelope;
 pub mod escape;
 pub mod event;
 pub mod exit;
+pub mod flow;
 pub mod id;
 pub mod journal;
 pub mod key;

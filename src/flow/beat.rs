@@ -1,0 +1,221 @@
+//! Heartbeats: what a node tells each peer about itself, sealed, rewritten in place; and what it learns from its own
+//! file.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use super::Error;
+use super::Node;
+use super::Trouble;
+use crate::clock::BootTime;
+use crate::document::Context;
+use crate::document::Heartbeat;
+use crate::document::Kind;
+use crate::document::NodeState;
+use crate::document::Rules;
+use crate::document::RunningTask;
+use crate::envelope;
+use crate::envelope::Envelope;
+use crate::event::Event;
+use crate::event::Word;
+use crate::id::NodeName;
+use crate::id::Nonce;
+use crate::id::Party;
+use crate::journal::Phase;
+use crate::limits;
+use crate::place::Place;
+
+/// Most tasks named in one heartbeat: it has a fixed size.
+const TASKS_MAX: usize = 16;
+
+/// The beats of this node.
+#[derive(Debug, Default)]
+pub(crate) struct Beats {
+    seq: u64,
+    last: Option<BootTime>,
+    last_state: Option<String>,
+    boot_id: String,
+    /// Instances of others that were seen in files of ours, by peer.
+    foreign: BTreeMap<NodeName, (Nonce, u64)>,
+    /// Peers in whose file such an instance advances.
+    twins: BTreeSet<NodeName>,
+    is_foreign: bool,
+}
+
+impl Beats {
+    /// Whether a second node of our name is alive: it beats for every peer, as this one does.
+    pub(crate) const fn is_foreign(&self) -> bool {
+        self.is_foreign
+    }
+
+    /// Whether one seems to serve this peer. A peer can make such beats itself, since it shares the secret: so they
+    /// hold up its own tasks, and nobody else's.
+    pub(crate) fn is_foreign_to(&self, peer: &NodeName) -> bool {
+        self.twins.contains(peer)
+    }
+}
+
+/// The name of the heartbeat of `node` for `peer`.
+#[must_use]
+pub fn file(node: &NodeName, peer: &NodeName) -> String {
+    format!("{node}.{peer}.json")
+}
+
+/// Says which boot this is, as heartbeats carry it.
+pub(super) fn set_boot_id(node: &mut Node, boot_id: &str) {
+    boot_id.clone_into(&mut node.now.beats.boot_id);
+}
+
+/// Beats if it is time: at once when the state changed, else by the pace of work or idleness. Returns whether it was.
+pub(super) fn pass(node: &mut Node) -> Result<bool, Error> {
+    let now = node.clock.boot();
+    let pace = if node.running() + node.waiting() > 0 {
+        limits::BEAT_BUSY
+    } else {
+        limits::BEAT_IDLE
+    };
+    let state = format!("{:?}", state(node));
+    let changed = node.now.beats.last_state.as_ref() != Some(&state);
+    let due = node
+        .now
+        .beats
+        .last
+        .is_none_or(|last| now.since(last) >= pace);
+    if !due && !changed {
+        return Ok(false);
+    }
+    let first = node.now.beats.last.is_none();
+    node.now.beats.last = Some(now);
+    node.now.beats.last_state = Some(state);
+    node.now.beats.seq += 1;
+    let peers: Vec<NodeName> = node.settings.peers.keys().cloned().collect();
+    let (mut failed, mut beaten) = (None, 0);
+    for peer in peers {
+        let context = Context {
+            from: node.party(),
+            to: Party::from(&peer),
+            kind: Kind::Heartbeat,
+        };
+        if node.keys.signing(&context, node.clock.wall()).is_none() {
+            continue;
+        }
+        beaten += 1;
+        if first || due {
+            watch_for_twin(node, &peer, &context);
+        }
+        let card = card(node, &peer);
+        let sealed = envelope::seal_beat(&node.keys, &context, node.clock.wall(), &card.body())?;
+        let name = file(&node.settings.node, &peer);
+        if let Err(error) = node.transport.beat(&Place::Heartbeats, &name, &sealed) {
+            failed = Some(error);
+        }
+    }
+    let beats = &mut node.now.beats;
+    beats.is_foreign = !beats.twins.is_empty() && beats.twins.len() >= beaten;
+    failed.map_or(Ok(true), |error| Err(error.into()))
+}
+
+/// An instance that is not ours and advances in a file of ours is a second node of our name. One that stands still is
+/// the trace of an earlier life.
+fn watch_for_twin(node: &mut Node, peer: &NodeName, context: &Context) {
+    let name = file(&node.settings.node, peer);
+    let Ok(bytes) = node
+        .transport
+        .read(&Place::Heartbeats, &name, limits::CONTROL_BYTES_MAX)
+    else {
+        return;
+    };
+    let now = node.clock.wall();
+    let Some(seen) = Envelope::read(bytes)
+        .verify(&node.keys, context, now)
+        .ok()
+        .and_then(|verified| verified.heartbeat(&Rules::recorded()).ok())
+    else {
+        return;
+    };
+    let Some(instance) = seen
+        .instance
+        .filter(|instance| *instance != node.journal.instance())
+    else {
+        node.now.beats.foreign.remove(peer);
+        node.now.beats.twins.remove(peer);
+        return;
+    };
+    let before = node
+        .now
+        .beats
+        .foreign
+        .insert(peer.clone(), (instance, seen.seq));
+    let advances = before.is_some_and(|(known, seq)| known == instance && seq < seen.seq);
+    if advances && node.now.beats.twins.insert(peer.clone()) {
+        let why = "a second node of this name beats for it; its tasks wait";
+        node.tell(&Event::of(Word::HeartbeatForeign).peer(peer).say(why));
+    }
+}
+
+fn state(node: &Node) -> (NodeState, Option<String>) {
+    let trouble = node.now.view.trouble.as_ref();
+    let reason = trouble.map(|trouble| crate::escape::excerpt(&trouble.to_string(), 200));
+    let state = match trouble {
+        Some(Trouble::Halted(_)) => NodeState::Halted,
+        Some(Trouble::Draining) => NodeState::Draining,
+        Some(_) => NodeState::Degraded,
+        None if node.running() >= node.settings.slots as usize => NodeState::Busy,
+        None => NodeState::Ready,
+    };
+    (state, reason)
+}
+
+fn card(node: &Node, peer: &NodeName) -> Heartbeat {
+    let (state, reason) = state(node);
+    let mine = |phase: Phase| {
+        node.journal
+            .open_tasks()
+            .filter(|(_, known)| known.phase == phase)
+            .count() as u64
+    };
+    // A peer sees its own tasks by id; how many others run here is a number only.
+    let tasks = node
+        .journal
+        .open_tasks()
+        .filter(|(_, known)| known.phase == Phase::Started && known.from == *peer)
+        .take(TASKS_MAX)
+        .map(|(id, known)| RunningTask {
+            id,
+            attempt: known.starts,
+            started: known.started,
+        })
+        .collect();
+    let allowed = node.settings.peers.get(peer);
+    Heartbeat {
+        from: node.party(),
+        to: Party::from(peer),
+        boot_id: node.now.beats.boot_id.clone(),
+        seq: node.now.beats.seq,
+        created: node.clock.wall(),
+        accepts: if allowed.is_some_and(|peer| peer.v2) {
+            vec![2, 3]
+        } else {
+            vec![3]
+        },
+        killswitch: state == NodeState::Halted,
+        running: node.running() as u64,
+        queued: node.waiting() as u64,
+        pending_ack: mine(Phase::Parked),
+        clock_skew_ms: 0,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: Some(node.journal.instance()),
+        free_bytes: node.now.view.free_bytes,
+        slots: Some(node.settings.slots),
+        poll_ms: Some(node.settings.poll_ms),
+        state: Some(state),
+        reason,
+        tasks,
+        audit: node.sink.head(),
+        extensions: Vec::new(),
+        profiles: allowed
+            .filter(|peer| peer.accept)
+            .map(|peer| peer.profiles.iter().take(TASKS_MAX).cloned().collect())
+            .unwrap_or_default(),
+    }
+}

@@ -1,0 +1,246 @@
+//! An executor's report → a decided outcome, or another attempt.
+
+use super::Error;
+use super::Node;
+use super::decide;
+use super::start;
+use crate::attempt::Report;
+use crate::attempt::RunState;
+use crate::attempt::StopReason;
+use crate::document::Answer;
+use crate::event::Event;
+use crate::event::Word;
+use crate::id::TaskId;
+use crate::journal::Fact;
+use crate::journal::Phase;
+use crate::limits;
+use crate::outcome::FailureClass;
+use crate::outcome::Status;
+
+/// Looks at every attempt that runs. Returns how many ended.
+pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
+    let running: Vec<TaskId> = node.now.running.keys().copied().collect();
+    let mut ended = 0;
+    let mut failed = None;
+    for id in running {
+        match one(node, id) {
+            Ok(true) => {
+                node.now.running.remove(&id);
+                node.now.handed.remove(&id);
+                ended += 1;
+            }
+            Ok(false) => {}
+            Err(error) if error.is_fatal() => return Err(error),
+            // One run directory that cannot be read says nothing about the others.
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(ended), Err)
+}
+
+/// Ends everything that runs; each reports as usual.
+pub fn stop_all(node: &mut Node, reason: StopReason) -> Result<(), Error> {
+    let running: Vec<TaskId> = node.now.running.keys().copied().collect();
+    let mut failed = None;
+    for id in running {
+        // One that cannot be told must not save the others.
+        if let Err(error) = stop(node, id, reason) {
+            failed = Some(error);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Ends one attempt.
+pub(super) fn stop(node: &mut Node, id: TaskId, reason: StopReason) -> Result<(), Error> {
+    let Some(known) = node.journal.known(id) else {
+        return Ok(());
+    };
+    let claim = known.claim.clone();
+    node.runner.stop(&claim, reason)?;
+    let event = Event::of(Word::TaskExecStop).task(id).code(reason.as_str());
+    node.tell_once("stop", &format!("{claim} {reason}"), &event);
+    Ok(())
+}
+
+/// Looks at one attempt. Returns whether it is over. Also used for what a restarted node finds.
+pub(super) fn one(node: &mut Node, id: TaskId) -> Result<bool, Error> {
+    let Some(known) = node.journal.known(id) else {
+        return Ok(true);
+    };
+    let (claim, phase) = (known.claim.clone(), known.phase);
+    if !matches!(phase, Phase::Started | Phase::Finished) {
+        // Something failed after its end was on record. Nothing is left but to line it up, where that came after.
+        if phase == Phase::Admitted {
+            node.line_up(id);
+        }
+        return Ok(true);
+    }
+    match node.runner.state(&claim)? {
+        RunState::Running => {
+            node.now.handed.insert(id);
+            Ok(false)
+        }
+        RunState::Prepared => never_taken(node, id, &claim),
+        RunState::Void if phase == Phase::Started => {
+            start::missed(node, id, "no executor took it")?;
+            Ok(true)
+        }
+        RunState::Void | RunState::Absent => {
+            absent(node, id, &claim, phase)?;
+            Ok(true)
+        }
+        RunState::Finished(report) => {
+            reported(node, id, &claim, &report)?;
+            Ok(true)
+        }
+        RunState::Lost => {
+            let ended = node.runner.sweep(&claim)?;
+            lost(node, id, &claim, ended)?;
+            Ok(true)
+        }
+    }
+}
+
+/// No run directory: the watcher ended before it made one, and nothing was started. But where this process made or saw
+/// it, where it had ended, or where something still runs, somebody removed it, and starting again would be the second
+/// time.
+fn absent(node: &mut Node, id: TaskId, claim: &str, phase: Phase) -> Result<(), Error> {
+    let ended = node.runner.sweep(claim)?;
+    if ended > 0 || phase == Phase::Finished || node.now.handed.contains(&id) {
+        return lost(node, id, claim, ended);
+    }
+    start::missed(node, id, "no executor took it")
+}
+
+/// An executor that died before it took its run directory will never report. Its permit is long worthless, so nothing
+/// is lost by making sure.
+fn never_taken(node: &mut Node, id: TaskId, claim: &str) -> Result<bool, Error> {
+    // Orders that cannot be read (a full disk, while they were written) are nothing to wait for.
+    let plan = node.runner.plan(claim).ok().flatten();
+    let looked = plan.map(|plan| plan.permit.looked);
+    let now = node.clock.boot();
+    if looked.is_some_and(|looked| now.since(looked) < limits::HAND_OVER_MAX) {
+        return Ok(false);
+    }
+    if !node.runner.void(claim)? {
+        return Ok(false);
+    }
+    start::missed(node, id, "no executor took it")?;
+    Ok(true)
+}
+
+fn reported(node: &mut Node, id: TaskId, claim: &str, report: &Report) -> Result<(), Error> {
+    // A crash or a failed seal after this fact leads here once more.
+    let known = node.journal.known(id);
+    if known.is_some_and(|known| known.phase == Phase::Started) {
+        if !report.started && !is_final(report) {
+            start::missed(node, id, report.detail.as_deref().unwrap_or("not started"))?;
+            return let_go(node, claim);
+        }
+        node.journal.record(Fact::Finished { id })?;
+    }
+    let Some(mut answer) = decide::blank(node, id, report.status) else {
+        return Ok(());
+    };
+    fill(&mut answer, report);
+    decide::decide(node, id, answer)
+}
+
+/// Whether trying again would only show the same: a layer or a program that is missing here.
+const fn is_final(report: &Report) -> bool {
+    matches!(
+        report.class,
+        Some(FailureClass::Containment | FailureClass::Spawn)
+    ) || matches!(report.status, Status::Cancelled | Status::Killed)
+}
+
+fn fill(answer: &mut Answer, report: &Report) {
+    answer.exit_code = report.exit_code;
+    answer.signal = report.signal;
+    answer.started = report.started.then_some(report.began);
+    answer.finished = Some(report.ended);
+    answer.elapsed_ms = report.elapsed_ms;
+    answer.suspended_ms = Some(report.suspended_ms).filter(|ms| *ms > 0);
+    answer.output_bytes = report.output_bytes;
+    answer.output_truncated = report.output_truncated;
+    answer.log_sha256 = Some(report.log_sha256);
+    answer.log_bytes = Some(report.log_bytes);
+    answer.final_text.clone_from(&report.final_text);
+    answer.containment = report.containment.iter().map(ToString::to_string).collect();
+    answer.class = report.class;
+    answer.detail.clone_from(&report.detail);
+    answer.retry_at = report.retry_at;
+    answer.model.clone_from(&report.model);
+    answer.turns = report.turns;
+    answer.tokens = report.tokens;
+    answer.cost_microusd = report.cost_microusd;
+    answer.session.clone_from(&report.session);
+    answer.denials = report.denials;
+    answer.leftovers = Some(u64::from(report.leftovers)).filter(|count| *count > 0);
+}
+
+/// The executor vanished without a report: what the agent did is not known. Its leftovers are ended; then the task runs
+/// again only if that does no harm.
+fn lost(node: &mut Node, id: TaskId, claim: &str, ended: u32) -> Result<(), Error> {
+    let mut event = Event::of(Word::TaskExecSweep)
+        .task(id)
+        .say("the executor vanished");
+    event.count = Some(u64::from(ended));
+    node.tell(&event);
+    let allowed = allowed_attempts(node, id);
+    let starts = node.journal.known(id).map_or(0, |known| known.starts);
+    if starts < allowed {
+        return again(node, id, claim);
+    }
+    let (status, detail) = if allowed > 1 {
+        (
+            Status::Poison,
+            format!("the executor vanished in each of {starts} attempts"),
+        )
+    } else {
+        let why = "the executor vanished; what the agent did is not known, and it is not run again";
+        (Status::Indeterminate, why.to_owned())
+    };
+    let Some(mut answer) = decide::blank(node, id, status) else {
+        return Ok(());
+    };
+    answer.class = Some(FailureClass::ExecutorLost);
+    answer.detail = Some(detail);
+    decide::decide(node, id, answer)
+}
+
+/// How often the task may be started in all, by its own word and by policy now. Not known: once.
+fn allowed_attempts(node: &Node, id: TaskId) -> u32 {
+    let Some(known) = node.journal.known(id) else {
+        return 1;
+    };
+    let policy = node.settings.peers.get(&known.from);
+    policy.map_or(1, |peer| known.attempts_max.min(peer.attempts_max))
+}
+
+/// Puts it in line for its next attempt. Nothing of the share is asked: whether the share answers now says nothing
+/// about the task. The start takes a fresh claim, as after every start that was interrupted.
+fn again(node: &mut Node, id: TaskId, claim: &str) -> Result<(), Error> {
+    let Some(known) = node.journal.known(id) else {
+        return Ok(());
+    };
+    let file = known.file.as_deref().unwrap_or(claim).to_owned();
+    node.journal.record(Fact::Again {
+        id,
+        claim: file,
+        not_before: None,
+    })?;
+    node.now.suspects.insert(id);
+    node.line_up(id);
+    let_go(node, claim)
+}
+
+/// Removes a run directory that is over. One that stays is no reason to stop: the next start takes a fresh name, and
+/// what is left is removed when this node starts anew.
+fn let_go(node: &mut Node, claim: &str) -> Result<(), Error> {
+    match node.discard(claim) {
+        Err(error) if error.is_fatal() => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,332 @@
+//! The life of a task, one file per arrow (`docs/QUEUE.md`).
+//!
+//! | file | arrow |
+//! |---|---|
+//! | [`send`] | nothing → `tmp/` → `inbox/` |
+//! | `admit` | `inbox/` → `processing/`, proved, judged |
+//! | `park` | `processing/` ⇄ `pending-ack/`, by decisions of approvers |
+//! | `start` | marker, looks, journal, permit, executor |
+//! | `finish` | an executor's report → a decided outcome |
+//! | `decide` | an outcome is sealed and journalled |
+//! | `commit` | `processing/` → `done/` or `rejected/`, reveal, close |
+//! | `replay` | a known id again: resumption, copy, or alarm |
+//! | `refuse` | what proved nothing → `rejected/` |
+//! | `cancel` | the sender's wish, and how it is honoured |
+//! | `recover` | what a crash left → one of the above |
+//! | [`fsck`] | what no arrow leaves behind |
+//! | [`gc`] | `done/` → its days; what nobody needs any more → gone |
+//! | [`collect`] | `done/` → the sender |
+//!
+//! A [`Node`] is everything a step is given; it prints nothing, reads no environment, and gets time, disk and chance as
+//! arguments, so that a simulation runs the very same code. Work is done in bounded [`round`]s.
+
+pub mod ack;
+mod admit;
+pub(crate) mod beat;
+pub mod cancel;
+pub mod collect;
+mod commit;
+mod decide;
+pub mod finish;
+pub mod fsck;
+pub mod gc;
+mod junk;
+mod park;
+mod receive;
+pub mod recover;
+mod refuse;
+mod replay;
+pub mod root;
+pub mod round;
+pub mod send;
+mod start;
+mod view;
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+pub use round::Round;
+pub use view::Trouble;
+pub use view::View;
+
+use crate::attempt;
+use crate::attempt::Runner;
+use crate::chance::Chance;
+use crate::clock::BootTime;
+use crate::clock::Clock;
+use crate::clock::Timestamp;
+use crate::entry::ClaimName;
+use crate::envelope;
+use crate::event::Event;
+use crate::event::Sink;
+use crate::id::NodeName;
+use crate::id::Party;
+use crate::id::Priority;
+use crate::id::ProfileName;
+use crate::id::TaskId;
+use crate::journal;
+use crate::journal::Journal;
+use crate::keyring::Keyring;
+use crate::killswitch::Killswitch;
+use crate::place::Lane;
+use crate::policy::Approver;
+use crate::policy::PeerPolicy;
+use crate::profile::Profile;
+use crate::share::ShareError;
+use crate::slots;
+use crate::transport::Transport;
+
+/// Why a step could not be done. A bad task is never an error: it is data, and has an outcome.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The journal failed: the node must stop, because nothing can be proved without it.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// The share failed: nothing is decided, the step is tried again.
+    #[error(transparent)]
+    Share(#[from] ShareError),
+    /// A document could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] envelope::Error),
+    /// The attempt could not be asked about or ended.
+    #[error(transparent)]
+    Attempt(#[from] attempt::Error),
+}
+
+impl Error {
+    /// Returns whether the node must stop.
+    #[must_use]
+    pub const fn is_fatal(&self) -> bool {
+        matches!(self, Self::Journal(_))
+    }
+
+    /// Returns what is wrong, without the names a try was made with: the same as long as the same is wrong.
+    pub(crate) fn gist(&self) -> String {
+        match self {
+            Self::Share(error) => error.gist(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// What a node is and allows: the part of its configuration that the flow needs.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its name.
+    pub node: NodeName,
+    /// Attempts at once.
+    pub slots: u32,
+    /// What each peer may ask. Peers that may ask nothing are here too: they get an answer that says so.
+    pub peers: BTreeMap<NodeName, PeerPolicy>,
+    /// Who may approve.
+    pub approvers: BTreeMap<NodeName, Approver>,
+    /// How tasks are run.
+    pub profiles: BTreeMap<ProfileName, Profile>,
+    /// Identity of the share; any where `None`.
+    pub root_id: Option<String>,
+    /// Free bytes on the share below which nothing is claimed.
+    pub free_bytes_min: u64,
+    /// The one task that may be started, where it is run by hand; any where `None`.
+    pub only: Option<TaskId>,
+    /// Shortest time between two rounds, as heartbeats tell it, in milliseconds.
+    pub poll_ms: u64,
+}
+
+/// A place in the line of tasks that wait for a slot: priority, then age.
+type Ticket = (Priority, (bool, u128), TaskId);
+
+/// Everything a step is given.
+pub struct Node {
+    /// What this node is and allows.
+    pub settings: Settings,
+    /// Its keys.
+    pub keys: Keyring,
+    /// The share.
+    pub transport: Arc<dyn Transport>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: Arc<dyn Chance>,
+    /// Who runs attempts.
+    pub runner: Arc<dyn Runner>,
+    /// Where events go.
+    pub sink: Arc<dyn Sink>,
+    /// Who stops it.
+    pub killswitch: Killswitch,
+    /// What was decided.
+    pub journal: Journal,
+    /// What is only in memory: rebuilt from the journal and the share at start.
+    pub now: Memory,
+}
+
+/// The part of a node that a crash may lose.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Admitted tasks that wait for a slot, first served first.
+    pub(crate) waiting: BTreeSet<Ticket>,
+    /// Tasks that are not tried again before this: not-before, or after a start that did not happen.
+    pub(crate) not_before: HashMap<TaskId, BootTime>,
+    /// Attempts that run, with what they hold.
+    pub(crate) running: HashMap<TaskId, slots::Running>,
+    /// Those of them whose run directory this process made or saw.
+    pub(crate) handed: HashSet<TaskId>,
+    /// Tasks whose outcome is decided and not yet closed.
+    pub(crate) decided: BTreeSet<TaskId>,
+    /// Decided tasks whose file is nowhere on the share, with when to look for it again.
+    pub(crate) orphans: BTreeMap<TaskId, BootTime>,
+    /// Lanes that were looked through for strays, and in which nothing happened since that could have left one.
+    pub(crate) searched: BTreeSet<Lane>,
+    /// Lanes whose `control/` held something when last listed.
+    pub(crate) controls: BTreeSet<Lane>,
+    /// Files in `processing/` of this node that could not be read or judged yet, with when they were first seen.
+    pub(crate) strays: HashMap<(Lane, ClaimName), BootTime>,
+    /// Tasks whose start may have been interrupted before this process began: their claim gets a fresh name first.
+    pub(crate) suspects: HashSet<TaskId>,
+    /// When tasks of a peer were admitted, for its quota.
+    pub(crate) admissions: HashMap<NodeName, Vec<Timestamp>>,
+    /// Control documents that lie in a lane, already judged and found wanting.
+    pub(crate) wanting: HashMap<Lane, HashSet<String>>,
+    /// Junk seen in an inbox, with when it was first seen.
+    pub(crate) junk: HashMap<(Lane, String), BootTime>,
+    /// When old files are looked for next.
+    pub(crate) sweep: Option<BootTime>,
+    /// Lanes in which something could not be set aside, with when that is tried again.
+    pub(crate) refuse_again: HashMap<Lane, BootTime>,
+    /// Whether the operator drains this node.
+    pub(crate) drain: bool,
+    /// What the last round saw of the share.
+    pub(crate) view: View,
+    /// Why tasks wait, as last found; for `dispatch why`.
+    pub(crate) beats: beat::Beats,
+    /// Events that were told once and not again until they change.
+    pub(crate) told: HashMap<&'static str, HashSet<String>>,
+}
+
+impl Node {
+    /// Returns this node as a party of documents.
+    #[must_use]
+    pub fn party(&self) -> Party {
+        Party::from(&self.settings.node)
+    }
+
+    /// Returns the lanes this node serves, one per peer.
+    #[must_use]
+    pub fn lanes(&self) -> Vec<Lane> {
+        let me = self.party();
+        self.settings
+            .peers
+            .keys()
+            .map(|peer| Lane::new(peer.clone(), me.clone()))
+            .collect()
+    }
+
+    /// Returns what the last round saw.
+    #[must_use]
+    pub const fn view(&self) -> &View {
+        &self.now.view
+    }
+
+    /// Returns how many attempts run.
+    #[must_use]
+    pub fn running(&self) -> usize {
+        self.now.running.len()
+    }
+
+    /// Returns the claims under which attempts run, as their run directories are named.
+    pub fn run_claims(&self) -> impl Iterator<Item = &str> {
+        let ids = self.now.running.keys();
+        ids.filter_map(|id| Some(self.journal.known(*id)?.claim.as_str()))
+    }
+
+    /// Returns how many admitted tasks wait for a slot.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.now.waiting.len()
+    }
+
+    /// Returns whether nothing runs, nothing is on its way to being closed, and no start that did not happen is about
+    /// to be tried again.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        let mut waiting = self.now.waiting.iter();
+        let again = self.now.view.trouble.is_none()
+            && waiting.any(|(_, _, id)| self.now.not_before.contains_key(id));
+        self.now.running.is_empty()
+            && self.now.decided.is_empty()
+            && self.now.strays.is_empty()
+            && !again
+    }
+
+    pub(crate) fn tell(&self, event: &Event) {
+        self.sink.tell(event);
+    }
+
+    /// Tells an event once per state: not again until the topic, or this state of it, is over.
+    pub(crate) fn tell_once(&mut self, topic: &'static str, state: &str, event: &Event) {
+        const STATES_MAX: usize = 1024;
+        let states = self.now.told.entry(topic).or_default();
+        if states.len() == STATES_MAX {
+            states.clear();
+        }
+        if states.insert(state.to_owned()) {
+            self.sink.tell(event);
+        }
+    }
+
+    /// Notes that what was told of a topic is over, as far as its states begin so.
+    pub(crate) fn is_over(&mut self, topic: &'static str, beginning: &str) {
+        if let Some(states) = self.now.told.get_mut(topic) {
+            states.retain(|state| !state.starts_with(beginning));
+        }
+    }
+
+    /// Notes that a file of ours may lie in this lane where the journal does not expect it: the next round looks.
+    pub(crate) fn search_again(&mut self, lane: &Lane) {
+        self.now.searched.remove(lane);
+    }
+
+    /// Removes a run directory whose end is on record. Without the record, a start would look like one that never
+    /// happened.
+    pub(crate) fn discard(&mut self, stem: &str) -> Result<(), Error> {
+        self.journal.sync()?;
+        Ok(self.runner.discard(stem)?)
+    }
+
+    pub(crate) fn is_wanting(&self, lane: &Lane, name: &str) -> bool {
+        let wanting = self.now.wanting.get(lane);
+        wanting.is_some_and(|names| names.contains(name))
+    }
+
+    /// Remembers a control document that proves nothing, and tells of it; a flood of them does not become a flood of
+    /// lines.
+    pub(crate) fn find_wanting(&mut self, lane: &Lane, name: String, event: &Event) {
+        const TOLD_MAX: usize = 64;
+        let names = self.now.wanting.entry(lane.clone()).or_default();
+        names.insert(name);
+        if names.len() <= TOLD_MAX {
+            self.sink.tell(event);
+        }
+    }
+
+    pub(crate) fn ticket(&self, id: TaskId) -> Option<Ticket> {
+        self.journal
+            .known(id)
+            .map(|known| (known.priority, id.age_key(), id))
+    }
+
+    pub(crate) fn line_up(&mut self, id: TaskId) {
+        if let Some(ticket) = self.ticket(id) {
+            self.now.waiting.insert(ticket);
+        }
+    }
+
+    pub(crate) fn step_out(&mut self, id: TaskId) {
+        if let Some(ticket) = self.ticket(id) {
+            self.now.waiting.remove(&ticket);
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! One round of a node: look, take in, honour wishes, start, collect, commit, tell. Bounded, and safe to repeat.
+
+use std::collections::HashSet;
+
+use super::Error;
+use super::Node;
+use super::Trouble;
+use super::admit;
+use super::beat;
+use super::cancel;
+use super::commit;
+use super::decide;
+use super::finish;
+use super::gc;
+use super::park;
+use super::receive;
+use super::recover;
+use super::root;
+use super::start;
+use crate::attempt::StopReason;
+use crate::entry::ControlName;
+use crate::event::Event;
+use crate::event::Word;
+use crate::id::TaskId;
+use crate::journal::Phase;
+use crate::limits;
+use crate::outcome::Status;
+use crate::place::Lane;
+use crate::place::Place;
+use crate::stage::Stage;
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Round {
+    /// Tasks taken out of an inbox.
+    pub admitted: usize,
+    /// Attempts started.
+    pub started: usize,
+    /// Attempts that ended.
+    pub ended: usize,
+    /// Tasks whose outcome is committed and revealed.
+    pub closed: usize,
+}
+
+impl Round {
+    /// Returns whether anything moved, so that the next round should come soon.
+    #[must_use]
+    pub const fn worked(self) -> bool {
+        self.admitted + self.started + self.ended + self.closed > 0
+    }
+}
+
+impl Node {
+    /// Begins: rebuilds what the journal knows, and says who it is. Call once, before the first round.
+    ///
+    /// # Errors
+    /// [`Error`]: the local disk failed.
+    pub fn begin(&mut self, boot_id: &str) -> Result<(), Error> {
+        beat::set_boot_id(self, boot_id);
+        recover::from_journal(self)
+    }
+
+    /// Does one round. What fails on the share is told and tried again in the next; only a broken journal is an error.
+    ///
+    /// # Errors
+    /// [`Error::Journal`]: the node must stop.
+    pub fn round(&mut self) -> Result<Round, Error> {
+        let mut round = Round::default();
+        root::look(self);
+        let pass = finish::pass(self);
+        round.ended = self.bear("attempts", "", pass)?.unwrap_or(0);
+        let pass = stop_what_must(self);
+        self.bear("stop", "", pass)?;
+        if !matches!(
+            self.now.view.trouble,
+            Some(Trouble::ShareLost(_) | Trouble::NotOurs(_))
+        ) {
+            self.on_the_share(&mut round)?;
+        }
+        match beat::pass(self) {
+            // Not yet time for one: that says nothing about the last.
+            Ok(false) => {}
+            pass => drop(self.bear("heartbeat", "", pass)?),
+        }
+        let now = self.clock.wall();
+        receive::forget_admissions(self, now);
+        self.journal.sync()?;
+        Ok(round)
+    }
+
+    fn on_the_share(&mut self, round: &mut Round) -> Result<(), Error> {
+        let pass = commit::pass(self);
+        round.closed = self.bear("commit", "", pass)?.unwrap_or(0);
+        for lane in self.lanes() {
+            let pass = self.serve(&lane);
+            let about = format!("{lane} ");
+            round.admitted += self.bear("lane", &about, pass)?.unwrap_or(0);
+        }
+        let pass = expire(self);
+        self.bear("expire", "", pass)?;
+        if self.now.view.trouble.is_none() {
+            let pass = start::pass(self);
+            round.started = self.bear("start", "", pass)?.unwrap_or(0);
+        }
+        // What ended or was refused in this very round is committed at once: nobody waits a poll for it.
+        let pass = commit::pass(self);
+        round.closed += self.bear("commit", "", pass)?.unwrap_or(0);
+        let pass = gc::now_and_then(self);
+        self.bear("gc", "", pass)?;
+        Ok(())
+    }
+
+    fn serve(&mut self, lane: &Lane) -> Result<usize, Error> {
+        let served = self.serve_once(lane);
+        if served.is_err() {
+            // It may have stopped between a move and its record.
+            self.search_again(lane);
+        }
+        served
+    }
+
+    fn serve_once(&mut self, lane: &Lane) -> Result<usize, Error> {
+        if !self.now.searched.contains(lane) {
+            // Before looking: what happens while it is looked through asks for another look.
+            self.now.searched.insert(lane.clone());
+            recover::strays(self, lane)?;
+        }
+        self.retry_strays(lane)?;
+        // Nothing is taken in while halted: a killed queue stays where it can be looked at. Decisions are still
+        // honoured.
+        let is_ours = !self.now.beats.is_foreign_to(&lane.from);
+        let taken = if is_ours && self.now.view.trouble.is_none() {
+            admit::pass(self, lane)?
+        } else {
+            0
+        };
+        if self.expects_control(lane) {
+            let control = self.controls(lane)?;
+            cancel::pass(self, lane, &control)?;
+            park::decisions(self, lane, &control)?;
+        }
+        Ok(taken)
+    }
+
+    fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
+        let strays: Vec<_> = self
+            .now
+            .strays
+            .keys()
+            .filter(|(place, _)| place == lane)
+            .cloned()
+            .collect();
+        for (_, claim) in strays.into_iter().take(limits::PASS_ENTRIES_MAX) {
+            receive::task(self, lane, &claim)?;
+        }
+        Ok(())
+    }
+
+    /// Whether any open task of this lane could be the object of a wish.
+    fn expects_control(&self, lane: &Lane) -> bool {
+        self.journal
+            .open_tasks()
+            .any(|(_, known)| known.outcome.is_none() && known.lane() == *lane)
+    }
+
+    pub(super) fn controls(&mut self, lane: &Lane) -> Result<Vec<ControlName>, Error> {
+        let listing = self
+            .transport
+            .list(&Place::Stage(lane.clone(), Stage::Control))?;
+        if let Some(wanting) = self.now.wanting.get_mut(lane) {
+            let here: HashSet<&str> = listing.iter().map(|entry| entry.name.as_str()).collect();
+            wanting.retain(|name| here.contains(name.as_str()));
+        }
+        let mut names: Vec<ControlName> = listing
+            .iter()
+            .filter_map(|entry| ControlName::parse(&entry.name))
+            .collect();
+        if names.is_empty() {
+            self.now.controls.remove(lane);
+        } else {
+            self.now.controls.insert(lane.clone());
+            // A bounded number is read in a pass, beginning anywhere: nobody can plant so much that the rest is never
+            // read.
+            let start = self.chance.bits() % names.len() as u64;
+            names.rotate_left(usize::try_from(start).unwrap_or(0));
+        }
+        Ok(names)
+    }
+
+    /// Lets a failed pass be: told once, tried again. A broken journal is passed on.
+    fn bear<T>(
+        &mut self,
+        topic: &'static str,
+        about: &str,
+        result: Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        match result {
+            Ok(value) => {
+                self.is_over(topic, about);
+                Ok(Some(value))
+            }
+            Err(error) if error.is_fatal() => Err(error),
+            Err(error) => {
+                let event = Event::of(Word::WatcherErr).say(&error.to_string());
+                self.tell_once(topic, &format!("{about}{}", error.gist()), &event);
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Ends what a killswitch says must end.
+fn stop_what_must(node: &mut Node) -> Result<(), Error> {
+    let Some(switch) = node.now.view.switch.clone() else {
+        return Ok(());
+    };
+    let doomed: Vec<TaskId> = node
+        .now
+        .running
+        .keys()
+        .filter(|id| {
+            node.journal
+                .known(**id)
+                .is_some_and(|known| switch.kills(&known.lane()).is_some())
+        })
+        .copied()
+        .collect();
+    let mut failed = None;
+    for id in doomed {
+        // One that cannot be told must not save the others.
+        if let Err(error) = finish::stop(node, id, StopReason::Kill) {
+            failed = Some(error);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// Ends the waiting of tasks whose time is over.
+fn expire(node: &mut Node) -> Result<(), Error> {
+    let now = node.clock.wall();
+    let late: Vec<TaskId> = node
+        .journal
+        .open_tasks()
+        .filter(|(_, known)| {
+            matches!(known.phase, Phase::Admitted | Phase::Parked) && now > known.expires
+        })
+        .map(|(id, _)| id)
+        .collect();
+    let mut failed = None;
+    for id in late {
+        let (code, why) = (Some("E_EXPIRED"), "its time is over");
+        match decide::without_run(node, id, Status::Expired, code, why) {
+            Ok(()) => {}
+            Err(error) if error.is_fatal() => return Err(error),
+            // A peer whose key is gone must not keep the tasks of others waiting.
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}

@@ -1,0 +1,350 @@
+//! A task is started: proved again, marked, looked around for, journalled, permitted, handed to an executor.
+//!
+//! The order of the steps is the guarantee (`docs/QUEUE.md`, Start): a crash between any two of them leaves something
+//! that `recover` can tell apart.
+
+use super::Error;
+use super::Node;
+use super::cancel;
+use super::decide;
+use super::park;
+use super::receive;
+use super::receive::Proved;
+use super::receive::Reading;
+use super::root;
+use crate::attempt::Permit;
+use crate::attempt::Plan;
+use crate::clock::BootTime;
+use crate::entry::ClaimName;
+use crate::event::Event;
+use crate::event::Word;
+use crate::id::Party;
+use crate::id::TaskId;
+use crate::journal::Fact;
+use crate::journal::Known;
+use crate::journal::Phase;
+use crate::limits;
+use crate::outcome::FailureClass;
+use crate::outcome::Status;
+use crate::place::Lane;
+use crate::place::Place;
+use crate::policy::Terms;
+use crate::policy::Verdict;
+use crate::slots;
+use crate::stage::Stage;
+
+/// Starts what may start now. Returns how many were started.
+pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
+    let mut started = 0;
+    let (mut broken, mut failed) = (Vec::new(), None);
+    let line: Vec<TaskId> = node.now.waiting.iter().map(|(_, _, id)| *id).collect();
+    for id in line {
+        if slots::free(node.settings.slots, &running(node)) == 0 {
+            break;
+        }
+        if !is_due(node, id)
+            || broken
+                .iter()
+                .any(|lane| lane_of(node, id).as_ref() == Some(lane))
+        {
+            continue;
+        }
+        match attempt(node, id) {
+            Ok(true) => started += 1,
+            Ok(false) => {}
+            Err(error) if error.is_fatal() => return Err(error),
+            // What fails in one lane must not hold up the others.
+            Err(error) => {
+                if let Some(lane) = lane_of(node, id) {
+                    node.search_again(&lane);
+                    broken.push(lane);
+                }
+                failed = Some(error);
+            }
+        }
+        if node.now.view.trouble.is_some() {
+            break;
+        }
+    }
+    failed.map_or(Ok(started), Err)
+}
+
+fn lane_of(node: &Node, id: TaskId) -> Option<Lane> {
+    node.journal.known(id).map(Known::lane)
+}
+
+fn running(node: &Node) -> Vec<slots::Running> {
+    node.now.running.values().cloned().collect()
+}
+
+/// Whether it may be tried now: its lane is not halted, and neither its not-before nor a pause after a miss holds it.
+fn is_due(node: &Node, id: TaskId) -> bool {
+    let Some(known) = node.journal.known(id) else {
+        return false;
+    };
+    let halted = node
+        .now
+        .view
+        .switch
+        .as_ref()
+        .is_some_and(|s| s.stops(&known.lane()).is_some());
+    known.phase == Phase::Admitted
+        && node.settings.only.is_none_or(|only| only == id)
+        && known
+            .not_before
+            .is_none_or(|moment| moment <= node.clock.wall())
+        && node
+            .now
+            .not_before
+            .get(&id)
+            .is_none_or(|moment| *moment <= node.clock.boot())
+        && !node.now.beats.is_foreign_to(&known.from)
+        && !halted
+}
+
+/// Steps 1 to 6. Returns whether an executor was started.
+fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
+    let Some(known) = node.journal.known(id).cloned() else {
+        return Ok(false);
+    };
+    let Some(claim) = ClaimName::parse_stem(&known.claim) else {
+        return Ok(false);
+    };
+    let Some((proved, terms)) = prove(node, id, &known, &claim)? else {
+        return Ok(false);
+    };
+    let Some(profile) = node.settings.profiles.get(&terms.profile).cloned() else {
+        return Ok(false);
+    };
+    if slots::wait(node.settings.slots, &profile, &running(node)).is_some() {
+        return Ok(false);
+    }
+    let Some(claim) = mark(node, &known, claim)? else {
+        return Ok(false);
+    };
+    if cancel::is_wanted(node, id)? {
+        return Ok(false);
+    }
+    let number = known.starts + 1;
+    let at = node.clock.wall();
+    node.journal.record(Fact::Started {
+        id,
+        claim: claim.stem(),
+        attempt: number,
+        at,
+    })?;
+    node.journal.sync()?;
+    node.step_out(id);
+    let Some(looked) = look(node, id, &claim)? else {
+        return Ok(false);
+    };
+    let plan = Plan {
+        version: 1,
+        task: id,
+        claim: claim.stem(),
+        attempt: number,
+        from: Party::from(&known.from),
+        profile: profile.clone(),
+        dangerous: terms.dangerous,
+        timeout: terms.timeout,
+        stall: terms.stall,
+        max_output_bytes: terms.max_output_bytes,
+        permit: Permit { looked },
+    };
+    hand_over(node, &plan, &proved)
+}
+
+/// Step 1: the claimed bytes, read and judged once more.
+fn prove(
+    node: &mut Node,
+    id: TaskId,
+    known: &Known,
+    claim: &ClaimName,
+) -> Result<Option<(Proved, Terms)>, Error> {
+    let lane = known.lane();
+    let processing = Place::Stage(lane.clone(), Stage::Processing);
+    let Reading::Proved(proved) = receive::read(node, &lane, &processing, &claim.to_string())
+    else {
+        // Perhaps it lies under another name: a reply that came late, or a person's hand.
+        node.search_again(&lane);
+        return Ok(None);
+    };
+    if proved.digest != known.digest {
+        // Somebody replaced the file under a claim of ours: nothing that was admitted is here any more.
+        let event = Event::of(Word::TaskReuse)
+            .claim(claim)
+            .say("replaced while it waited");
+        node.tell_once("replaced", &claim.to_string(), &event);
+        return Ok(None);
+    }
+    if let Err(refusal) = receive::window(node, &proved.task, proved.legacy) {
+        let (code, why) = (refusal.reason.as_str(), refusal.to_string());
+        let status = if code == "E_EXPIRED" {
+            Status::Expired
+        } else {
+            Status::Rejected
+        };
+        decide::without_run(node, id, status, Some(code), &why)?;
+        return Ok(None);
+    }
+    let verdict = receive::terms(node, &known.from, &proved);
+    if let Verdict::Reject(denial) = &verdict {
+        let code = denial.code.as_str();
+        decide::without_run(node, id, Status::Rejected, Some(code), &denial.sentence)?;
+        return Ok(None);
+    }
+    let why = match &verdict {
+        Verdict::NeedsAck(_, why) => why.clone(),
+        _ => String::new(),
+    };
+    let Some((terms, needs_ack)) = receive::terms_of(verdict) else {
+        return Ok(None);
+    };
+    if needs_ack && !is_approved(node, known, &terms) {
+        park::park(node, id, &why)?;
+        return Ok(None);
+    }
+    Ok(Some((*proved, terms)))
+}
+
+/// Whether an accepted approval covers a start now. It holds for the digest, so through all generations.
+fn is_approved(node: &Node, known: &Known, terms: &Terms) -> bool {
+    known.approval.as_ref().is_some_and(|approval| {
+        let allowed = node.settings.approvers.get(&approval.approver);
+        allowed.is_some_and(|allowed| allowed.may_approve(&known.from, terms.dangerous))
+            && (approval.dangerous || !terms.dangerous)
+    })
+}
+
+/// Step 2: the marker, and a fresh listing that shows it beside the claim. Where a marker may be there from a start
+/// that did not happen, the file is moved to a fresh name first: neither markers nor run directories are used twice.
+fn mark(node: &mut Node, known: &Known, claim: ClaimName) -> Result<Option<ClaimName>, Error> {
+    let processing = Place::Stage(known.lane(), Stage::Processing);
+    let mut claim = claim;
+    if known.misses > 0 || node.now.suspects.contains(&claim.id) {
+        let fresh = claim.again_by(&node.settings.node, node.chance.nonce());
+        let (from, to) = (claim.to_string(), fresh.to_string());
+        match node
+            .transport
+            .advance((&processing, &from), (&processing, &to))
+        {
+            crate::transport::Advance::Moved => {}
+            _ => {
+                node.search_again(&known.lane());
+                return Ok(None);
+            }
+        }
+        node.now.suspects.remove(&fresh.id);
+        node.journal.record(Fact::Held {
+            id: fresh.id,
+            claim: fresh.stem(),
+        })?;
+        if node.transport.remove(&processing, &claim.marker()).is_err() {
+            node.search_again(&known.lane());
+        }
+        // Voided, or of an attempt that is over: nobody asks for it under the fresh name.
+        node.journal.sync()?;
+        let _ = node.runner.discard(&claim.stem());
+        claim = fresh;
+    }
+    let listing = node.transport.mark(&processing, &claim.marker())?;
+    let name = claim.to_string();
+    if listing.iter().any(|entry| entry.name == name) {
+        return Ok(Some(claim));
+    }
+    // The claim is gone: a person moved it, or the server rolled back. The marker says nothing to anybody now.
+    node.transport.remove(&processing, &claim.marker()).ok();
+    let event = Event::of(Word::TaskLate)
+        .claim(&claim)
+        .say("its file is gone from processing/");
+    node.tell_once("gone", &name, &event);
+    node.search_again(&known.lane());
+    Ok(None)
+}
+
+/// Step 5: the last look. Returns when it was begun; `None` where nothing may start now.
+fn look(node: &mut Node, id: TaskId, claim: &ClaimName) -> Result<Option<BootTime>, Error> {
+    root::look(node);
+    if let Some(why) = why_not(node, id) {
+        let event = Event::of(Word::ExecKillswitch).claim(claim).say(&why);
+        node.tell(&event);
+        node.journal.record(Fact::Unstarted { id })?;
+        node.line_up(id);
+        return Ok(None);
+    }
+    Ok(Some(node.now.view.looked))
+}
+
+/// What the last look says against a start of this task.
+fn why_not(node: &Node, id: TaskId) -> Option<String> {
+    if let Some(trouble) = &node.now.view.trouble {
+        return Some(trouble.to_string());
+    }
+    let lane = node.journal.known(id)?.lane();
+    node.now
+        .view
+        .switch
+        .as_ref()?
+        .stops(&lane)
+        .map(ToString::to_string)
+}
+
+/// Step 6.
+fn hand_over(node: &mut Node, plan: &Plan, proved: &Proved) -> Result<bool, Error> {
+    let id = plan.task;
+    let held = slots::Running {
+        task: id,
+        profile: plan.profile.name.clone(),
+        resources: plan.profile.resources.clone(),
+    };
+    // Before anything can fail: what is on record as started is looked at in every round.
+    node.now.running.insert(id, held);
+    match node.runner.start(plan, &proved.bytes, &proved.task.request) {
+        Ok(()) => {
+            node.now.handed.insert(id);
+            let mut event = Event::of(Word::TaskExecStart)
+                .task(id)
+                .peer(plan.from.clone());
+            event.attempt = Some(plan.attempt);
+            event.profile = Some(plan.profile.name.clone());
+            event.timeout_s = Some(plan.timeout.as_secs());
+            event.dangerous = Some(plan.dangerous);
+            event.claim = ClaimName::parse_stem(&plan.claim);
+            node.tell(&event.quote("", &proved.task.request));
+            Ok(true)
+        }
+        Err(error) => {
+            let event = Event::of(Word::ExecSpawnErr)
+                .task(id)
+                .say(&error.to_string());
+            node.tell(&event);
+            // Voided: nothing can have started under this name; else the executor has it and is found by its run
+            // directory.
+            if node.runner.void(&plan.claim)? {
+                node.now.running.remove(&id);
+                missed(node, id, &error.to_string())?;
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// A start that provably did not happen: it costs no attempt, and is tried again with growing pauses, a few times.
+pub(super) fn missed(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> {
+    node.journal.record(Fact::Unstarted { id })?;
+    let misses = node.journal.known(id).map_or(0, |known| known.misses);
+    if misses >= limits::MISSES_MAX {
+        let Some(mut answer) = decide::blank(node, id, Status::Error) else {
+            return Ok(());
+        };
+        answer.class = Some(FailureClass::Spawn);
+        answer.detail = Some(format!("it could not be started {misses} times: {why}"));
+        return decide::decide(node, id, answer);
+    }
+    let pause = limits::MISS_PAUSE * misses.min(8);
+    node.now
+        .not_before
+        .insert(id, node.clock.boot().plus(pause));
+    node.line_up(id);
+    Ok(())
+}
