@@ -35,6 +35,7 @@ pub mod seal;
 pub mod share;
 pub mod slots;
 pub mod stage;
+pub mod status;
 pub mod transport;
 pub mod units;
 pub mod wake;
