@@ -8,6 +8,7 @@ pub mod agent;
 pub mod attempt;
 pub mod audit;
 pub mod chance;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod disk;

@@ -1,0 +1,5 @@
+//! Runs one attempt under supervision.
+
+fn main() -> std::process::ExitCode {
+    dispatch::cli::main("dispatch-exec")
+}

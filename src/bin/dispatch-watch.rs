@@ -1,0 +1,5 @@
+//! The daemon of a node.
+
+fn main() -> std::process::ExitCode {
+    dispatch::cli::main("dispatch-watch")
+}

@@ -1,0 +1,158 @@
+//! `dispatch-watch --check`: what a watcher would stumble over, found before it starts.
+
+use super::failure::Failure;
+use super::setup::Setup;
+use super::voice::Style;
+use super::voice::Voice;
+use crate::config;
+use crate::disk;
+use crate::document::Context;
+use crate::document::Kind;
+use crate::exit::Exit;
+use crate::id::NodeName;
+use crate::id::Party;
+use crate::place::Place;
+use crate::stage::Stage;
+
+/// Looks at configuration, keys, share and profiles. Exits 0 where nothing is in the way.
+///
+/// # Errors
+/// [`Failure`] where stdout cannot be written.
+pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
+    let mut table = Table { voice, bad: 0 };
+    table.row(
+        "share",
+        setup.check_root().map(|()| setup.transport.title()),
+    )?;
+    table.row("state", state(setup))?;
+    if let Some(file) = &setup.config.file {
+        let root = setup.config.root.as_deref();
+        let finding = match config::inspect(file, root) {
+            Ok(None) => Ok(file.display().to_string()),
+            Ok(Some(finding)) => Err(Failure::new(
+                Exit::Config,
+                format!("{}: {}", finding.path.display(), finding.why),
+            )),
+            Err(error) => Err(error.into()),
+        };
+        table.row("configuration", finding)?;
+    }
+    let peers: Vec<NodeName> = setup.config.known_peers().cloned().collect();
+    if peers.is_empty() {
+        table.row(
+            "peers",
+            Err(Failure::new(
+                Exit::Config,
+                "none is configured: nobody can ask anything",
+            )),
+        )?;
+    }
+    for peer in peers {
+        table.row(&format!("peer {peer}"), link(setup, &peer))?;
+    }
+    for profile in setup.config.profiles.values() {
+        let program = profile.command.first().map_or("", String::as_str);
+        table.row(&format!("profile {}", profile.name), find_program(program))?;
+    }
+    Ok(if table.bad == 0 {
+        Exit::Ok
+    } else {
+        Exit::Config
+    })
+}
+
+struct Table<'a> {
+    voice: &'a Voice,
+    bad: u32,
+}
+
+impl Table<'_> {
+    fn row(&mut self, what: &str, found: Result<String, Failure>) -> Result<(), Failure> {
+        let (word, text) = match found {
+            Ok(text) => (self.voice.styled(Style::Green, "ok  "), text),
+            Err(failure) => {
+                self.bad += 1;
+                let hints: String = failure
+                    .hints()
+                    .iter()
+                    .map(|hint| format!(" ({hint})"))
+                    .collect();
+                (
+                    self.voice.styled(Style::Red, "FAIL"),
+                    format!("{failure}{hints}"),
+                )
+            }
+        };
+        self.voice.answer(&format!("{word} {what:<18} {text}"))
+    }
+}
+
+fn state(setup: &Setup) -> Result<String, Failure> {
+    let state = setup.config.state()?;
+    disk::make_dir(state, 0o700)?;
+    let free = disk::free_bytes(state)?;
+    Ok(format!(
+        "{} ({} free)",
+        state.display(),
+        crate::units::about_size(free)
+    ))
+}
+
+/// A peer needs a key, and its two lanes.
+fn link(setup: &Setup, peer: &NodeName) -> Result<String, Failure> {
+    let (me, other) = (Party::from(&setup.node), Party::from(peer));
+    let context = Context {
+        from: me,
+        to: other,
+        kind: Kind::Result,
+    };
+    let Some(key) = setup.keys.signing(&context, setup.clock.wall()) else {
+        return Err(
+            Failure::new(Exit::Config, "there is no key for this link").hint(format!(
+                "'dispatch key new-link {peer}' here, or 'dispatch key import' of theirs"
+            )),
+        );
+    };
+    for lane in setup.lanes_in().iter().filter(|lane| lane.from == *peer) {
+        setup
+            .transport
+            .list(&Place::Stage(lane.clone(), Stage::Inbox))?;
+    }
+    let accepts = setup
+        .config
+        .peers
+        .get(peer)
+        .is_some_and(|policy| policy.accept);
+    let what = if accepts {
+        "may ask"
+    } else {
+        "may not ask anything; is only sent to"
+    };
+    Ok(format!("key {}, {what}", key.kid))
+}
+
+/// Finds a program the way execvp(3) does, with the PATH of this process: a service manager's may be shorter.
+fn find_program(program: &str) -> Result<String, Failure> {
+    if program.contains('/') {
+        return is_program(program.as_ref())
+            .then(|| program.to_owned())
+            .ok_or_else(|| Failure::new(Exit::Config, format!("'{program}' is not a program")));
+    }
+    let path = super::setup::variable("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(program))
+        .find(|path| is_program(path))
+        .map(|path| path.display().to_string())
+        .ok_or_else(|| {
+            Failure::new(Exit::Config, format!("'{program}' is not found in PATH"))
+                .hint("give its full path in the profile's command")
+        })
+}
+
+fn is_program(path: &std::path::Path) -> bool {
+    // A link leads to a program as good as any.
+    std::fs::metadata(path).is_ok_and(|meta| {
+        use std::os::unix::fs::PermissionsExt as _;
+        meta.is_file() && meta.permissions().mode() & 0o111 != 0
+    })
+}

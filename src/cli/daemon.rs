@@ -1,0 +1,411 @@
+//! A node in a process of its own: assembled from a configuration, doing rounds, woken by what can wake it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use sd_notify::NotifyState;
+use signal_hook::consts::SIGINT;
+use signal_hook::consts::SIGTERM;
+use signal_hook::iterator::Signals;
+
+use super::ear::Ear;
+use super::ear::Heard;
+use super::ear::Over;
+use super::ear::Pulse;
+use super::failure::Failure;
+use super::setup;
+use super::setup::SHIP_BUDGET;
+use super::setup::Setup;
+use super::started;
+use super::voice::Voice;
+use crate::attempt::Runner;
+use crate::attempt::StopReason;
+use crate::attempt::local::Launcher;
+use crate::attempt::local::LocalRunner;
+use crate::audit::local::LocalLog;
+use crate::audit::segment::Writer;
+use crate::audit::ship::ShareShelf;
+use crate::audit::ship::Shipper;
+use crate::config::Executor;
+use crate::config::OnShutdown;
+use crate::disk;
+use crate::event::Event;
+use crate::event::Sink;
+use crate::event::Word;
+use crate::exit::Exit;
+use crate::flow;
+use crate::flow::Node;
+use crate::flow::Settings;
+use crate::flow::finish;
+use crate::id::TaskId;
+use crate::journal::FileTape;
+use crate::journal::Journal;
+use crate::keyring::Keyring;
+use crate::killswitch::Killswitch;
+use crate::limits;
+use crate::place::Place;
+use crate::stage::Stage;
+use crate::wake::Wake;
+
+/// A node and what surrounds it in a process.
+pub(super) struct Daemon {
+    node: Node,
+    runner: Arc<LocalRunner>,
+    log: Arc<LocalLog>,
+    shipper: Shipper,
+    runs: PathBuf,
+    state: PathBuf,
+    /// What the key folders looked like when the keys were last read.
+    keys_seen: Vec<Option<SystemTime>>,
+}
+
+impl Daemon {
+    pub(super) fn assemble(setup: &Setup, state: &Path, adopt: bool) -> Result<Self, Failure> {
+        let audit = state.join("audit");
+        let log = Arc::new(LocalLog::new(
+            &audit,
+            &setup.node,
+            Writer::Watch,
+            Arc::clone(&setup.clock),
+            Arc::clone(&setup.chance),
+        ));
+        let runs = setup.config.runs()?.to_owned();
+        let runner = Arc::new(LocalRunner::new(
+            runs.clone(),
+            launcher(setup, state)?,
+            setup::environment(),
+            Arc::clone(&setup.clock),
+        )?);
+        let (tape, bytes) = FileTape::open(&state.join("journal"))?;
+        let now = setup.clock.wall();
+        let mut journal = Journal::open(Box::new(tape), &bytes, now, setup.chance.nonce())?;
+        if adopt {
+            journal.adopt()?;
+        }
+        let peers = setup.config.peers.clone();
+        let lanes = setup.lanes_in();
+        let killswitch = Killswitch::new(
+            setup.node.clone(),
+            peers.keys().cloned().collect(),
+            lanes,
+            state,
+        );
+        let mut node = Node {
+            settings: settings(setup),
+            keys: setup.keys.clone(),
+            transport: Arc::clone(&setup.transport),
+            clock: Arc::clone(&setup.clock),
+            chance: Arc::clone(&setup.chance),
+            runner: Arc::clone(&runner) as Arc<dyn Runner>,
+            sink: Arc::clone(&log) as Arc<dyn Sink>,
+            killswitch,
+            journal,
+            now: flow::Memory::default(),
+        };
+        node.settings.peers.remove(&setup.node);
+        node.begin(&boot_id())?;
+        if started::note(setup.config.state_file()?, setup.clock.wall()) {
+            let start = Event::of(Word::WatcherStart);
+            node.sink
+                .tell(&start.say(&format!("slots={}", setup.config.slots)));
+        }
+        let shipper = Shipper::new(&audit);
+        Ok(Self {
+            node,
+            runner,
+            log,
+            shipper,
+            runs,
+            state: state.to_owned(),
+            keys_seen: key_folders(setup),
+        })
+    }
+
+    /// Starts nothing but this task.
+    pub(super) fn only(&mut self, id: TaskId) {
+        self.node.settings.only = Some(id);
+    }
+
+    /// Returns why nothing starts, if so.
+    pub(super) fn trouble(&self) -> Option<&flow::Trouble> {
+        self.node.view().trouble.as_ref()
+    }
+
+    /// Rounds until nothing moves any more.
+    pub(super) fn drain(mut self, setup: &Setup) -> Result<Exit, Failure> {
+        self.rounds_until(setup, |_| false)?;
+        if matches!(self.trouble(), Some(flow::Trouble::Halted(_))) {
+            return Ok(Exit::Halted);
+        }
+        if !self.node.is_quiet() {
+            let message = "some files could not be set aside, or outcomes not published, and it was waited long enough";
+            return Err(Failure::new(Exit::TryAgain, message).hint(
+                "'dispatch log' says what failed; it goes on from there when started again",
+            ));
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// Rounds until this is so, or nothing moves any more; where something is left and nothing runs, not for ever.
+    pub(super) fn rounds_until(
+        &mut self,
+        setup: &Setup,
+        is_so: impl Fn(&Node) -> bool,
+    ) -> Result<(), Failure> {
+        let mut wake = Wake::new();
+        wake.on(&self.runs);
+        let mut moved = setup.clock.boot();
+        loop {
+            let round = self.round(setup)?;
+            let now = setup.clock.boot();
+            if round.worked() || self.node.running() > 0 {
+                moved = now;
+            }
+            let is_stuck = now.since(moved) >= limits::DRAIN_PATIENCE;
+            if is_so(&self.node) || is_stuck || (!round.worked() && self.node.is_quiet()) {
+                self.end();
+                return Ok(());
+            }
+            wake.follow(self.run_folders());
+            if !round.worked() {
+                wake.wait(Duration::from_millis(50));
+            }
+        }
+    }
+
+    fn round(&mut self, setup: &Setup) -> Result<flow::Round, Failure> {
+        self.reload_keys(setup);
+        let round = self.node.round()?;
+        let shelf = ShareShelf::new(&*setup.share, &setup.node);
+        // The copy is for others; what fails is copied by a later round.
+        let Ok(passed) = self.shipper.pass(&shelf, SHIP_BUDGET) else {
+            return Ok(round);
+        };
+        for segment in passed.altered {
+            let event = Event::of(Word::LogAltered);
+            self.log
+                .tell(&event.say(&format!("{segment} on the share is not what was written")));
+        }
+        let mut heads = self.shipper.heads();
+        if let Some(head) = heads.find(|head| head.segment.writer == Writer::Watch) {
+            self.log.note_copied(head.clone());
+        }
+        Ok(round)
+    }
+
+    /// A key that was added, rotated or revoked counts from the next round on. Where the folders cannot be read now,
+    /// nothing is believed: a revoked key must not live on because of an error.
+    fn reload_keys(&mut self, setup: &Setup) {
+        let seen = key_folders(setup);
+        if seen == self.keys_seen {
+            return;
+        }
+        self.keys_seen = seen;
+        let (keys, problems) = match setup::read_keys(&setup.config, setup.insecure_key) {
+            Ok(read) => read,
+            Err(failure) => (Keyring::default(), vec![failure.to_string()]),
+        };
+        for problem in problems {
+            self.log.tell(&Event::of(Word::KeyRefuse).say(&problem));
+        }
+        self.node.keys = keys;
+    }
+
+    /// Where the reports of what runs will appear.
+    fn run_folders(&self) -> BTreeSet<PathBuf> {
+        let claims = self.node.run_claims();
+        claims.map(|claim| self.runs.join(claim)).collect()
+    }
+
+    fn end(&mut self) {
+        self.node.sink.tell(&Event::of(Word::WatcherStop));
+        let _ = self.log.sync();
+    }
+
+    /// Serves until a signal says otherwise.
+    pub(super) fn serve(self, setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
+        let cannot = |error| Failure::new(Exit::Bug, format!("cannot catch signals: {error}"));
+        let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(cannot)?;
+        let (end_signals, stop) = (signals.handle(), AtomicBool::new(false));
+        let mut wake = Wake::new();
+        self.watch_folders(setup, &mut wake)?;
+        let (bell, pulse) = (wake.bell(), Arc::new(Pulse::default()));
+        let ear = Ear {
+            pulse: Arc::clone(&pulse),
+            runner: Arc::clone(&self.runner),
+            killswitch: self.node.killswitch.clone(),
+            clock: Arc::clone(&setup.clock),
+        };
+        voice.note(&format!(
+            "{} serves {} in {}, slots {}",
+            setup.node,
+            count(self.node.settings.peers.len(), "peer"),
+            setup.transport.title(),
+            setup.config.slots
+        ));
+        let (tell, heard) = channel();
+        let over = Over(tell.clone());
+        let stop = &stop;
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for _ in signals.forever() {
+                    stop.store(true, Ordering::Relaxed);
+                    bell.ring();
+                    let _ = tell.send(Heard::Signal);
+                }
+            });
+            let worker = scope.spawn(move || {
+                let _over = over;
+                self.rounds(setup, stop, &pulse, wake)
+            });
+            ear.listen(voice, &heard);
+            let ended = worker.join().unwrap_or_else(|_| {
+                let panicked = "the rounds of the watcher panicked";
+                Err(Failure::new(Exit::Bug, panicked))
+            });
+            end_signals.close();
+            ended
+        })
+    }
+
+    /// Local writers wake the watcher at once: inboxes, control, killswitch, and the reports of executors.
+    fn watch_folders(&self, setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
+        let root = setup.config.root()?;
+        wake.on(root);
+        wake.on(&self.state);
+        wake.on(&self.runs);
+        for folder in &setup.config.keys {
+            wake.on(folder);
+        }
+        for lane in setup.lanes_in() {
+            for stage in [Stage::Inbox, Stage::Control] {
+                wake.on(&root.join(Place::Stage(lane.clone(), stage).path()));
+            }
+        }
+        Ok(())
+    }
+
+    fn rounds(
+        mut self,
+        setup: &Setup,
+        stop: &AtomicBool,
+        pulse: &Pulse,
+        mut wake: Wake,
+    ) -> Result<Exit, Failure> {
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
+        let mut pause = setup.config.poll;
+        while !stop.load(Ordering::Relaxed) {
+            pulse.beat();
+            let round = self.round(setup)?;
+            pulse.beat();
+            wake.follow(self.run_folders());
+            // Tied to a completed round, not to a timer: a watcher that hangs is found out.
+            let status = self.status();
+            let _ = sd_notify::notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+            pause = next_pause(setup, &self.node, round, pause);
+            if !round.worked() && wake.wait(pause) {
+                pause = setup.config.poll;
+            }
+        }
+        let _ = sd_notify::notify(&[NotifyState::Stopping]);
+        if setup.config.watch.on_shutdown == OnShutdown::Stop {
+            finish::stop_all(&mut self.node, StopReason::Shutdown)?;
+            while self.node.running() > 0 {
+                self.round(setup)?;
+                wake.wait(Duration::from_millis(100));
+            }
+        }
+        self.end();
+        Ok(Exit::Ok)
+    }
+
+    fn status(&self) -> String {
+        let trouble = self.node.view().trouble.as_ref();
+        trouble.map_or_else(
+            || {
+                format!(
+                    "{} running, {} waiting",
+                    self.node.running(),
+                    self.node.waiting()
+                )
+            },
+            ToString::to_string,
+        )
+    }
+}
+
+/// After work at once again, then slower and slower; while anything runs, at least as often as the killswitch demands.
+fn next_pause(setup: &Setup, node: &Node, round: flow::Round, last: Duration) -> Duration {
+    let slowest = setup.config.poll_idle.max(setup.config.poll);
+    let pause = if round.worked() {
+        setup.config.poll
+    } else {
+        (last * 3 / 2).min(slowest)
+    };
+    if node.running() > 0 {
+        pause.min(limits::HALT_LOOK)
+    } else {
+        pause
+    }
+}
+
+fn count(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
+/// When each key folder last changed: adding, replacing and moving a file aside all change its folder.
+fn key_folders(setup: &Setup) -> Vec<Option<SystemTime>> {
+    let changed = |folder: &PathBuf| {
+        std::fs::metadata(folder)
+            .and_then(|meta| meta.modified())
+            .ok()
+    };
+    setup.config.keys.iter().map(changed).collect()
+}
+
+fn settings(setup: &Setup) -> Settings {
+    Settings {
+        node: setup.node.clone(),
+        slots: setup.config.slots,
+        peers: setup.config.peers.clone(),
+        approvers: setup.config.approvers.clone(),
+        profiles: setup.config.profiles.clone(),
+        root_id: setup.config.root_id.map(|id| id.to_string()),
+        free_bytes_min: setup.config.share.free_bytes_min,
+        only: None,
+        poll_ms: u64::try_from(setup.config.poll.as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The executor: the configured one, else the program beside this one, else this one under the executor's name.
+fn launcher(setup: &Setup, state: &Path) -> Result<Launcher, Failure> {
+    if let Executor::Socket(path) = &setup.config.watch.executor {
+        return Ok(Launcher::Socket(path.clone()));
+    }
+    if let Some(program) = &setup.config.watch.exec_bin {
+        return Ok(Launcher::Spawn(program.clone()));
+    }
+    Ok(Launcher::Spawn(super::role::program(
+        "dispatch-exec",
+        state,
+    )?))
+}
+
+/// This boot of this host (random(4)); anything unique will do where there is no such file.
+pub(super) fn boot_id() -> String {
+    disk::read_bounded(Path::new("/proc/sys/kernel/random/boot_id"), 64)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .map_or_else(
+            || "00000000-0000-4000-8000-000000000000".to_owned(),
+            |id| id.trim().to_owned(),
+        )
+}

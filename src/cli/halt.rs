@@ -1,0 +1,211 @@
+//! `dispatch halt`: stops new starts, everywhere or for one node or lane; with `--kill` also ends what runs.
+//!
+//! It needs no key, no journal and no queue, and with `--local` no share, because it must work when those do not. It
+//! makes one entry and sees it in a listing; nodes obey at their next look.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::setup;
+use super::setup::Common;
+use super::speech::Aloud;
+use super::speech::Speech;
+use super::voice::Voice;
+use crate::audit;
+use crate::audit::LocalLog;
+use crate::audit::Writer;
+use crate::chance::Chance;
+use crate::chance::OsChance;
+use crate::clock::Clock;
+use crate::clock::SystemClock;
+use crate::config;
+use crate::config::Config;
+use crate::escape;
+use crate::event::Event;
+use crate::event::Sink;
+use crate::event::Word;
+use crate::exit::Exit;
+use crate::id::NodeName;
+use crate::id::Party;
+use crate::killswitch;
+use crate::killswitch::HaltName;
+use crate::killswitch::Killswitch;
+use crate::killswitch::Scope;
+use crate::place::Lane;
+use crate::share::FolderShare;
+use crate::share::Share;
+
+/// Stop new starts; touch KILLSWITCH in the root does the same
+///
+/// Example: dispatch halt --node gpubox --reason "new driver"
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Also end what runs
+    #[arg(long)]
+    kill: bool,
+    /// Only this node
+    #[arg(long, value_name = "NODE", group = "which")]
+    node: Option<NodeName>,
+    /// Only tasks from this lane, such as devbox-to-gpubox
+    #[arg(long, value_name = "LANE", group = "which")]
+    lane: Option<String>,
+    /// Only this node, by a file on its own disk: works without the share
+    #[arg(long, group = "which")]
+    local: bool,
+    /// Why; everybody who looks sees it
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    reason: String,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Args {
+    /// Returns the flags every program has.
+    #[must_use]
+    pub const fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// What halting and resuming work with: no key, no journal, and a share only where one is configured.
+pub(super) struct Desk {
+    pub config: Config,
+    pub share: Option<Arc<dyn Share>>,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+}
+
+impl Desk {
+    pub(super) fn new(common: &Common) -> Result<Self, Failure> {
+        let config = setup::load(common.flags(), false)?;
+        let share = |root: &Path| Arc::new(FolderShare::at(root)) as Arc<dyn Share>;
+        Ok(Self {
+            share: config.root.as_deref().map(share),
+            config,
+            clock: Arc::new(SystemClock),
+            chance: Arc::new(OsChance),
+        })
+    }
+
+    /// Returns the killswitches as this configuration reads them.
+    pub(super) fn killswitch(&self) -> Result<Killswitch, Failure> {
+        let nodes = self.config.known_peers().cloned().collect();
+        let node = self.config.node()?.clone();
+        Ok(Killswitch::new(
+            node,
+            nodes,
+            self.lanes()?,
+            self.config.state()?,
+        ))
+    }
+
+    pub(super) fn share(&self) -> Result<&dyn Share, Failure> {
+        let missing = config::Error::Missing { key: "root" };
+        self.share.as_deref().ok_or_else(|| missing.into())
+    }
+
+    /// Every lane between this node and a peer, in both directions.
+    fn lanes(&self) -> Result<Vec<Lane>, Failure> {
+        let node = self.config.node()?;
+        let of_peer = |peer: &NodeName| {
+            [
+                Lane::new(peer.clone(), Party::from(node)),
+                Lane::new(node.clone(), Party::from(peer)),
+            ]
+        };
+        Ok(self.config.known_peers().flat_map(of_peer).collect())
+    }
+
+    /// Tells the audit log, durably; what cannot be told is said.
+    pub(super) fn tell(&self, event: &Event, say: &mut dyn Speech) -> Result<(), Failure> {
+        let log = LocalLog::new(
+            &self.config.state()?.join(audit::LOG_DIR),
+            self.config.node()?,
+            Writer::Cli,
+            Arc::clone(&self.clock),
+            Arc::clone(&self.chance),
+        );
+        log.tell(event);
+        let unsynced = log.sync().err().map(|error| error.to_string());
+        if let Some(why) = log.losses().last.or(unsynced) {
+            say.warn(&format!("this is not in the log: {why}"));
+        }
+        Ok(())
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`]
+pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
+    halt(args, &Desk::new(&args.common)?, &mut Aloud(voice))
+}
+
+pub(super) fn halt(args: &Args, desk: &Desk, say: &mut dyn Speech) -> Result<Exit, Failure> {
+    let name = HaltName {
+        scope: scope(args, desk)?,
+        nonce: desk.chance.nonce(),
+    };
+    let (place, what) = match args.local {
+        true => {
+            let state = desk.config.state()?;
+            killswitch::engage_local(state, &name, args.kill, &args.reason)?;
+            let place = state.join(name.to_string()).display().to_string();
+            (place, "this node".to_owned())
+        }
+        false => {
+            let share = desk.share()?;
+            killswitch::engage(share, &name, args.kill, &args.reason).map_err(|error| {
+                Failure::from(error).hint("dispatch halt --local stops this node without the share")
+            })?;
+            (format!("{}/{name}", share.title()), name.scope.to_string())
+        }
+    };
+    let event = Event::of(Word::Halt)
+        .code(if args.kill { "kill" } else { "halt" })
+        .say(&format!("{what} by {name}{}", because(&args.reason)));
+    desk.tell(&event, say)?;
+    let rest = match args.kill {
+        true => "and what runs is being ended",
+        false => "what runs goes on; --kill ends it",
+    };
+    say.note(&format!(
+        "halted {what}: nothing starts after the next look; {rest}"
+    ));
+    let local = if args.local { " --local" } else { "" };
+    say.note(&format!("'dispatch resume{local} {name}' lifts it"));
+    say.answer(&format!("{place}\n"))?;
+    Ok(Exit::Ok)
+}
+
+fn because(reason: &str) -> String {
+    match reason {
+        "" => String::new(),
+        reason => format!(": {reason}"),
+    }
+}
+
+fn scope(args: &Args, desk: &Desk) -> Result<Scope, Failure> {
+    if let Some(node) = &args.node {
+        if node != desk.config.node()? {
+            desk.config.peer(node)?;
+        }
+        return Ok(Scope::Node(node.clone()));
+    }
+    let Some(text) = &args.lane else {
+        return Ok(Scope::Everything);
+    };
+    let lanes = desk.lanes()?;
+    let known: Vec<String> = lanes.iter().map(ToString::to_string).collect();
+    let lane = lanes.into_iter().find(|lane| lane.to_string() == *text);
+    lane.map(Scope::Lane).ok_or_else(|| {
+        let text = escape::excerpt(text, 80);
+        Failure::new(
+            Exit::NotFound,
+            format!("'{text}' is not a lane of this node"),
+        )
+        .hint(format!("known lanes: {}", known.join(" ")))
+    })
+}

@@ -1,0 +1,327 @@
+//! `dispatch init`: lays out a share and writes the first configuration of this node.
+//!
+//! May be repeated: what is there stays as it is. A crash leaves a share that is partly laid out, or a configuration
+//! that is not there yet; the same command finishes either.
+
+use std::path::Path;
+use std::path::PathBuf;
+
+use clap::Args as ClapArgs;
+
+use super::failure::Failure;
+use super::setup;
+use super::setup::Common;
+use super::voice::Voice;
+use crate::chance::Chance;
+use crate::chance::OsChance;
+use crate::clock::Clock;
+use crate::clock::SystemClock;
+use crate::config;
+use crate::config::Answers;
+use crate::config::Config;
+use crate::disk;
+use crate::exit::Exit;
+use crate::flow::root;
+use crate::id::NodeName;
+use crate::id::Party;
+use crate::place::Lane;
+use crate::profile::AgentKind;
+use crate::share::FolderShare;
+use crate::share::Share;
+use crate::transport::FolderTransport;
+
+/// Lay out a share and write the first configuration of this node
+///
+/// Example, on the host that sends: dispatch init --root /mnt/dispatch --side devbox --peer gpubox
+///
+/// Example, on the host that runs: dispatch init --root /mnt/dispatch --side gpubox --accept devbox
+///
+/// An existing configuration is not changed; then its root is laid out for its peers.
+#[derive(Debug, ClapArgs)]
+pub struct Args {
+    /// A node that this one sends to; may be repeated
+    #[arg(long = "peer", value_name = "NODE")]
+    peers: Vec<NodeName>,
+    /// A node whose tasks are run here; may be repeated
+    #[arg(long = "accept", value_name = "NODE")]
+    accept: Vec<NodeName>,
+    /// What kind of agent runs tasks: command, claude, codex, gemini, opencode or aider
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    agent: Option<AgentKind>,
+    /// The group that both hosts share: the root is given to it
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// Print the configuration instead of writing it, and leave the share alone
+    #[arg(long)]
+    print: bool,
+    /// The program that runs tasks, with its arguments, after '--'
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Args {
+    /// Returns the flags every program has.
+    #[must_use]
+    pub const fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+fn kind(text: &str) -> Result<AgentKind, String> {
+    let known = || {
+        AgentKind::ALL
+            .iter()
+            .map(|kind| kind.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    AgentKind::from_word(text).ok_or_else(|| format!("known kinds: {}", known()))
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`]; what was made stays, and running it again goes on from there.
+pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
+    let (config, target) = before(args)?;
+    let mut answers = answers(args, &config)?;
+    if args.print {
+        voice.raw(config::template(&answers).as_bytes())?;
+        return Ok(Exit::Ok);
+    }
+    let root = config.root()?;
+    let node = config.node()?;
+    // Making it here would hide that the share is not mounted.
+    if !is_there(root)? {
+        let message = format!("there is no folder '{}'", root.display());
+        return Err(Failure::new(Exit::NotFound, message)
+            .hint("mount the share there; for a folder of this host alone, make it with mkdir"));
+    }
+    if let Some(group) = args.group.as_deref().or(config.share.group.as_deref()) {
+        hand_over(root, group)?;
+    }
+    let names = answers.peers.iter().map(|(peer, _)| peer);
+    let identity = lay_out(root, &lanes(node, names))?;
+    voice.note(&format!(
+        "laid out '{}' for {} and its peers",
+        root.display(),
+        node
+    ));
+    match target {
+        None => {
+            let file = config.file.as_deref().unwrap_or(Path::new("dispatch.toml"));
+            voice.note(&format!("kept '{}' as it is", file.display()));
+            for peer in args
+                .peers
+                .iter()
+                .chain(&args.accept)
+                .filter(|peer| !config.peers.contains_key(peer))
+            {
+                voice.warn(&format!(
+                    "peer '{peer}' is not in '{}': add [peer.{peer}]",
+                    file.display()
+                ));
+            }
+        }
+        Some(path) => {
+            answers.root_id = uuid::Uuid::try_parse(&identity.uuid).ok();
+            let text = config::template(&answers);
+            write(&path, text.as_bytes())?;
+            voice.note(&format!("wrote '{}'", path.display()));
+            next_steps(&answers, voice);
+        }
+    }
+    voice.answer(&format!("{}\t{}", identity.uuid, root.display()))?;
+    Ok(Exit::Ok)
+}
+
+/// Returns what is configured so far, and where a file is to be written if there is none.
+fn before(args: &Args) -> Result<(Config, Option<PathBuf>), Failure> {
+    let mut flags = args.common.flags();
+    let named = flags
+        .config
+        .clone()
+        .or_else(|| setup::variable("DISPATCH_CONFIG").map(PathBuf::from));
+    if let Some(path) = named.filter(|path| !path.as_os_str().is_empty()) {
+        if is_there(&path)? {
+            return Ok((setup::load(flags, false)?, None));
+        }
+        flags.config = Some(PathBuf::from("/dev/null"));
+        let path = std::path::absolute(&path).unwrap_or(path);
+        return Ok((setup::load(flags, false)?, Some(path)));
+    }
+    let config = setup::load(flags, false)?;
+    if config.file.is_some() {
+        return Ok((config, None));
+    }
+    let path = config::user_file(&setup::variable).ok_or_else(|| {
+        Failure::new(
+            Exit::Config,
+            "there is no home directory to write a configuration to",
+        )
+        .hint("name a file with --config")
+    })?;
+    Ok((config, Some(path)))
+}
+
+/// Returns whether a file is there; an error other than its absence proves nothing.
+fn is_there(path: &Path) -> Result<bool, Failure> {
+    match std::fs::metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(Failure::new(
+            Exit::Io,
+            format!("cannot look at '{}': {error}", path.display()),
+        )),
+    }
+}
+
+/// Writes the file so that every user of the host can read it, whatever the umask: it holds no secret, and the watcher
+/// is often another user than the one who writes it.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let open_to_all = |path: &Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(|error| {
+            let message = format!("cannot set the mode of '{}': {error}", path.display());
+            Failure::new(Exit::CantCreate, message)
+        })
+    };
+    if let Some(folder) = path.parent()
+        && !is_there(folder)?
+    {
+        disk::make_dir(folder, 0o755)?;
+        open_to_all(folder, 0o755)?;
+    }
+    disk::create_new(path, bytes, 0o644)?;
+    open_to_all(path, 0o644)
+}
+
+/// Puts together what the new file says. Peers of an existing configuration are laid out too.
+fn answers(args: &Args, config: &Config) -> Result<Answers, Failure> {
+    let mut peers: Vec<(NodeName, bool)> = args
+        .accept
+        .iter()
+        .map(|peer| (peer.clone(), true))
+        .collect();
+    let given = !args.accept.is_empty() || !args.peers.is_empty();
+    let known = config
+        .peers
+        .keys()
+        .filter(|_| config.file.is_some() || !given);
+    for peer in args.peers.iter().chain(known) {
+        if !peers.iter().any(|(name, _)| name == peer) && config.node.as_ref() != Some(peer) {
+            peers.push((peer.clone(), false));
+        }
+    }
+    if let Some((peer, _)) = peers
+        .iter()
+        .find(|(peer, _)| config.node.as_ref() == Some(peer))
+    {
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("'{peer}' is this node itself"),
+        ));
+    }
+    let agent = match (args.agent, args.command.is_empty()) {
+        (None, true) => None,
+        (Some(AgentKind::Command), true) => {
+            return Err(
+                Failure::new(Exit::Usage, "an agent of kind 'command' needs a command")
+                    .hint("give the program and its arguments after '--'"),
+            );
+        }
+        (kind, _) => Some((kind.unwrap_or(AgentKind::Command), args.command.clone())),
+    };
+    Ok(Answers {
+        node: Some(config.node()?.clone()),
+        root: Some(config.root()?.to_owned()),
+        root_id: config.root_id,
+        peers,
+        agent,
+    })
+}
+
+fn lanes<'a>(node: &NodeName, peers: impl Iterator<Item = &'a NodeName>) -> Vec<Lane> {
+    let me = Party::from(node);
+    peers
+        .flat_map(|peer| {
+            [
+                Lane::new(node.clone(), Party::from(peer)),
+                Lane::new(peer.clone(), me.clone()),
+            ]
+        })
+        .collect()
+}
+
+/// Gives the root to the common group, with the bit that makes everything below it inherit that group. Only its owner
+/// may; the second node of a pair is often another user, and finds done what it asks for.
+fn hand_over(root: &Path, group: &str) -> Result<(), Failure> {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    const SHARED: u32 = 0o2770;
+    let failed = |why: &dyn std::fmt::Display| {
+        let root = root.display();
+        Failure::new(
+            Exit::CantCreate,
+            format!("cannot give '{root}' to group '{group}': {why}"),
+        )
+        .hint(format!(
+            "its owner can: chgrp {group} {root} && chmod 2770 {root}; \
+             on SMB the options gid= and dir_mode= of the mount decide"
+        ))
+    };
+    let found = group_id(group)?;
+    let there = std::fs::metadata(root).map_err(|error| failed(&error))?;
+    if there.gid() == found.as_raw() && there.mode() & SHARED == SHARED {
+        return Ok(());
+    }
+    nix::unistd::chown(root, None, Some(found)).map_err(|errno| failed(&errno.desc()))?;
+    std::fs::set_permissions(root, std::fs::Permissions::from_mode(SHARED))
+        .map_err(|error| failed(&error))
+}
+
+/// Returns the number of a group that is given by its name or by that number, as chgrp takes it.
+fn group_id(group: &str) -> Result<nix::unistd::Gid, Failure> {
+    let found = nix::unistd::Group::from_name(group).map_err(|errno| {
+        let message = format!("cannot look up group '{group}': {}", errno.desc());
+        Failure::new(Exit::Io, message)
+    })?;
+    let number = || group.parse().ok().map(nix::unistd::Gid::from_raw);
+    found.map(|found| found.gid).or_else(number).ok_or_else(|| {
+        Failure::new(
+            Exit::NotFound,
+            format!("there is no group '{group}' on this host"),
+        )
+        .hint("make it with the same number on both hosts: groupadd --gid NUMBER GROUP")
+    })
+}
+
+fn lay_out(root: &Path, lanes: &[Lane]) -> Result<root::Identity, Failure> {
+    let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock);
+    let chance: std::sync::Arc<dyn Chance> = std::sync::Arc::new(OsChance);
+    let share: std::sync::Arc<dyn Share> = std::sync::Arc::new(FolderShare::at(root));
+    let fresh = chance.task_id(clock.unix_ms()).to_string();
+    let transport = FolderTransport::over(share, clock, chance);
+    Ok(root::lay_out(&transport, lanes, &fresh)?)
+}
+
+fn next_steps(answers: &Answers, voice: &Voice) {
+    for (peer, _) in &answers.peers {
+        voice.note(&format!(
+            "next: 'dispatch key new-link {peer}' on one host, and carry the key to the other one"
+        ));
+    }
+    if answers.peers.is_empty() {
+        voice.note(
+            "next: make a peer known with a [peer.NAME] table, then run 'dispatch init' again",
+        );
+    }
+    if answers.peers.iter().any(|(_, accept)| *accept) {
+        voice.note("next: 'dispatch-watch' runs what comes in");
+    }
+}
+
+#[cfg(test)]
+mod tests;

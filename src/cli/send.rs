@@ -1,0 +1,325 @@
+//! `dispatch-send`: signs a task and publishes it.
+
+use std::io::Read;
+use std::path::Path;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args as ClapArgs;
+use clap::ValueEnum;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::setup;
+use super::setup::Common;
+use super::setup::Setup;
+use super::voice::Voice;
+use super::wait;
+use crate::document::Task;
+use crate::event::Event;
+use crate::event::Word;
+use crate::exit::Exit;
+use crate::flow::send::Sent;
+use crate::id::NodeName;
+use crate::id::Party;
+use crate::id::Priority;
+use crate::id::ProfileName;
+use crate::id::TaskId;
+use crate::killswitch::Killswitch;
+use crate::limits;
+use crate::place::Lane;
+use crate::place::Place;
+use crate::stage::Stage;
+use crate::transport::Publish;
+use crate::units;
+
+/// Sign a task and hand it to another host
+///
+/// Example: dispatch-send --to gpubox --request "run the test suite and report numbers"
+///
+/// Prints `<id><TAB><path>` once the task is safely on the share. With --wait it prints the answer instead and exits by
+/// the outcome.
+#[derive(Debug, ClapArgs)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file"])))]
+pub struct Args {
+    /// Who is asked: a node of your configuration
+    #[arg(long, value_name = "NODE")]
+    to: String,
+    /// Who asks: this node [default: the configured one, or DISPATCH_FROM]
+    #[arg(long, value_name = "NODE")]
+    from: Option<NodeName>,
+    /// What is asked; '-' reads it from standard input
+    #[arg(long, short, value_name = "TEXT", allow_hyphen_values = true)]
+    request: Option<String>,
+    /// Read what is asked from a file; '-' reads standard input
+    #[arg(long, value_name = "FILE")]
+    request_file: Option<PathBuf>,
+    /// How soon it should run among others: low, normal or high
+    #[arg(long, short, value_name = "WORD", default_value_t)]
+    priority: Priority,
+    /// How it should be run: a profile of the receiver [default: the receiver's]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<ProfileName>,
+    /// Ask a human of the receiver first
+    #[arg(long, alias = "require-ack")]
+    ack: bool,
+    /// Ask for the dangerous mode of the profile; the receiver decides
+    #[arg(long, alias = "require-dangerous")]
+    dangerous: bool,
+    /// Longest running time, such as 90s or 2h
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    timeout: Option<Duration>,
+    /// End it when it shows no sign of work for this long
+    #[arg(long, value_name = "TIME", value_parser = units::duration)]
+    stall: Option<Duration>,
+    /// Most output to keep, such as 2MB
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    max_output: Option<u64>,
+    /// Do not start it later than this from now
+    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "24h")]
+    expires: Duration,
+    /// Running it twice does no harm
+    #[arg(long)]
+    idempotent: bool,
+    /// Most starts, with --idempotent
+    #[arg(long, value_name = "N", requires = "idempotent")]
+    max_attempts: Option<u32>,
+    /// A label to find it by; may be repeated
+    #[arg(long = "tag", value_name = "WORD")]
+    tags: Vec<String>,
+    /// Wait for the outcome, at most this long; print the answer and exit by it
+    #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
+          default_missing_value = "forever", value_parser = wait::deadline)]
+    wait: Option<wait::Deadline>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Envelope: 3, or 2 for a watcher of the original
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=3))]
+    schema: u8,
+    /// Kept for callers of the original; results always come as files
+    #[arg(long, value_name = "HOW", value_enum, hide = true)]
+    callback: Option<Callback>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Where the original announced results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Callback {
+    File,
+    Discord,
+    None,
+}
+
+impl Args {
+    /// Returns the flags every program has.
+    #[must_use]
+    pub const fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// Runs the program.
+///
+/// # Errors
+/// [`Failure`]: nothing was published, unless it says so.
+pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
+    let setup = setup(args, voice)?;
+    let to = NodeName::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?;
+    if to == setup.node {
+        return Err(
+            Failure::new(Exit::Usage, format!("cannot send from '{to}' to itself"))
+                .hint("give --from, or set 'node' in dispatch.toml to the name of this host"),
+        );
+    }
+    let lane = setup.lane_to(&to)?;
+    let task = task(args, &setup, &to)?;
+    setup.check_root()?;
+    if args.callback == Some(Callback::Discord) {
+        voice.warn("results come as files; 'discord' is not announced from here");
+    }
+    let sent = publish(args, &setup, &lane, &task)?;
+    tell(&setup, &sent, &task, voice);
+    warn_if_halted(&setup, &lane, voice);
+    let path = setup
+        .config
+        .root()?
+        .join(inbox(&sent).path())
+        .join(&sent.name);
+    match &sent.publish {
+        Publish::Published => {}
+        Publish::Failed(error) => return Err(Failure::from(error.clone())),
+        Publish::Unknown { error, .. } => {
+            show(args, voice, &sent, &path, "unknown")?;
+            return Err(Failure::new(
+                Exit::TryAgain,
+                format!("it is not known whether the task was published: {error}"),
+            )
+            .hint(format!(
+                "'dispatch wait {}' resolves it; do not send it again before",
+                sent.id
+            )));
+        }
+    }
+    let Some(deadline) = args.wait else {
+        show(args, voice, &sent, &path, "published")?;
+        return Ok(Exit::Ok);
+    };
+    voice.note(&format!("{}\t{}", sent.id, path.display()));
+    let wanted = wait::Wanted {
+        id: sent.id,
+        lane,
+        digest: Some(sent.digest),
+    };
+    wait::one(&setup, voice, &wanted, deadline, args.json)
+}
+
+fn setup(args: &Args, voice: &Voice) -> Result<Setup, Failure> {
+    let mut flags = args.common.flags();
+    if let Some(from) = &args.from {
+        flags.node = Some((from.clone(), "--from"));
+    }
+    Setup::of(setup::load(flags, true)?, &args.common, voice)
+}
+
+fn unknown(setup: &Setup, why: &str) -> Failure {
+    let known: Vec<&str> = setup.config.known_peers().map(NodeName::as_str).collect();
+    Failure::new(Exit::NotFound, why).hint(format!("known peers: {}", known.join(", ")))
+}
+
+fn task(args: &Args, setup: &Setup, to: &NodeName) -> Result<Task, Failure> {
+    let now = setup.clock.wall();
+    let id = setup.chance.task_id(setup.clock.unix_ms());
+    let (from, to) = (Party::from(&setup.node), Party::from(to));
+    let mut task = Task::new(id, from, to, now, request(args)?);
+    task.expires = now.plus(args.expires);
+    task.priority = args.priority;
+    task.profile.clone_from(&args.profile);
+    task.require_ack = args.ack;
+    task.require_dangerous = args.dangerous;
+    task.timeout_s = args.timeout.map(|time| time.as_secs().max(1));
+    task.stall_s = args.stall.map(|time| time.as_secs().max(1));
+    task.max_output_bytes = args.max_output;
+    task.idempotent = args.idempotent;
+    task.max_attempts = args.max_attempts;
+    task.tags.clone_from(&args.tags);
+    Ok(task)
+}
+
+/// Reads the request, never more of it than a task may hold.
+fn request(args: &Args) -> Result<String, Failure> {
+    let limit = limits::REQUEST_BYTES_MAX as u64 + 1;
+    let mut bytes = Vec::new();
+    let file = match (&args.request, &args.request_file) {
+        (Some(text), _) if text != "-" => return Ok(text.clone()),
+        (Some(_), _) => None,
+        (None, Some(path)) => Some(path).filter(|path| *path != Path::new("-")),
+        (None, None) => return Err(Failure::new(Exit::Usage, "there is no request")),
+    };
+    let (source, read) = match file {
+        None => (
+            "standard input".to_owned(),
+            std::io::stdin()
+                .take(limit)
+                .read_to_end(&mut bytes)
+                .map(drop),
+        ),
+        Some(path) => (
+            format!("'{}'", path.display()),
+            read_file(path, limit, &mut bytes),
+        ),
+    };
+    read.map_err(|error| {
+        let message = format!("cannot read the request from {source}: {error}");
+        Failure::new(Exit::NotFound, message)
+    })?;
+    if bytes.len() > limits::REQUEST_BYTES_MAX {
+        let most = limits::REQUEST_BYTES_MAX;
+        return Err(Failure::new(
+            Exit::Data,
+            format!("the request from {source} is larger than {most} bytes"),
+        )
+        .hint(
+            "put large material where the other host can read it, and say where in the request",
+        ));
+    }
+    String::from_utf8(bytes).map_err(|_| {
+        Failure::new(
+            Exit::Data,
+            format!("the request from {source} is not UTF-8"),
+        )
+    })
+}
+
+fn read_file(path: &Path, limit: u64, into: &mut Vec<u8>) -> std::io::Result<()> {
+    std::fs::File::open(path)?.take(limit).read_to_end(into)?;
+    Ok(())
+}
+
+fn publish(args: &Args, setup: &Setup, lane: &Lane, task: &Task) -> Result<Sent, Failure> {
+    let sender = setup.sender();
+    let sent = if args.schema == 2 {
+        sender.send_legacy(lane, task)
+    } else {
+        sender.send(lane, task)
+    };
+    Ok(sent?)
+}
+
+fn inbox(sent: &Sent) -> Place {
+    Place::Stage(sent.lane.clone(), Stage::Inbox)
+}
+
+/// The audit record of a sender: a convenience, never a reason to fail.
+fn tell(setup: &Setup, sent: &Sent, task: &Task, voice: &Voice) {
+    let word = Event::of(Word::TaskSend)
+        .task(sent.id)
+        .peer(sent.lane.to.clone());
+    let mut event = word.quote(&format!("-> {}: ", sent.lane.to), &task.request);
+    event.digest = Some(sent.digest);
+    match setup.log() {
+        Ok(log) => log.tell(&event),
+        Err(failure) => voice.warn(&format!("not recorded in the audit log: {failure}")),
+    }
+}
+
+/// A task that lands in a halted queue is not lost, but its sender should know why nothing happens.
+fn warn_if_halted(setup: &Setup, lane: &Lane, voice: &Voice) {
+    let (Some(to), Ok(listing)) = (lane.to.node(), setup.transport.list(&Place::Root)) else {
+        return;
+    };
+    // The question is what stops the other node; the local halts of this one do not.
+    let switch = Killswitch::new(
+        to,
+        vec![setup.node.clone()],
+        vec![lane.clone()],
+        Path::new("/"),
+    );
+    let peek = |name: &str| {
+        let most = limits::KILLSWITCH_BYTES_MAX;
+        setup.transport.peek(&Place::Root, name, most)
+    };
+    if let Some(halt) = switch.judge(Ok(&listing), &peek).stops(lane) {
+        voice.warn(&format!(
+            "nothing starts there now: {halt}; 'dispatch resume' lifts it"
+        ));
+    }
+}
+
+fn show(args: &Args, voice: &Voice, sent: &Sent, path: &Path, state: &str) -> Result<(), Failure> {
+    if args.json {
+        let line = json!({"version": 1, "id": sent.id, "state": state, "to": sent.lane.to,
+            "sha256": sent.digest, "path": path});
+        return voice.answer(&line.to_string());
+    }
+    voice.answer(&format!("{}\t{}", sent.id, path.display()))
+}
+
+/// Returns a task id or the unique beginning of one, as commands take it.
+///
+/// # Errors
+/// [`Failure`] for text that is neither.
+pub fn id(text: &str) -> Result<TaskId, Failure> {
+    Ok(TaskId::parse(text)?)
+}
