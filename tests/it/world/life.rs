@@ -1,0 +1,138 @@
+//! One incarnation of a process: every call it makes to share, journal and executor is a step; at a chosen step it
+//! dies, or the step goes wrong. After its death every call fails and has no effect.
+
+use std::sync::Mutex;
+
+use nix::errno::Errno;
+
+/// What goes wrong at one step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process dies before the call.
+    CrashBefore,
+    /// The process dies after the call was executed: the reply is lost.
+    CrashAfter,
+    /// The call is not executed and fails.
+    Fails(Errno),
+    /// The call is executed and fails: the reply is lost, the process lives.
+    DoneButFails(Errno),
+    /// A listing shows what this process saw there before, unless it changed the folder since.
+    Stale,
+}
+
+/// Whom a step is a call to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Callee {
+    Share,
+    Tape,
+    Runner,
+}
+
+#[derive(Debug, Default)]
+struct Steps {
+    taken: usize,
+    counted: usize,
+    fault: Option<(usize, Fault)>,
+    /// Count only calls to this one when the fault is placed.
+    only: Option<Callee>,
+    is_dead: bool,
+    fired: Option<String>,
+}
+
+/// The life of one process.
+#[derive(Debug, Default)]
+pub struct Life(Mutex<Steps>);
+
+/// How a step is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Well,
+    Dead,
+    DieAfter,
+    Fail(Errno),
+    DoAndFail(Errno),
+    Stale,
+}
+
+impl Life {
+    /// A life in which nothing goes wrong.
+    pub fn charmed() -> std::sync::Arc<Self> {
+        std::sync::Arc::default()
+    }
+
+    /// A life in which the `n`-th step of any kind goes wrong.
+    pub fn with(n: usize, fault: Fault) -> std::sync::Arc<Self> {
+        let life = Self::default();
+        life.steps().fault = Some((n, fault));
+        life.into()
+    }
+
+    /// A life in which the `n`-th call to the share goes wrong.
+    pub fn with_share(n: usize, fault: Fault) -> std::sync::Arc<Self> {
+        let life = Self::default();
+        life.steps().fault = Some((n, fault));
+        life.steps().only = Some(Callee::Share);
+        life.into()
+    }
+
+    /// A life in which the `n`-th call to the side of the executor goes wrong.
+    pub fn with_runner(n: usize, fault: Fault) -> std::sync::Arc<Self> {
+        let life = Self::default();
+        life.steps().fault = Some((n, fault));
+        life.steps().only = Some(Callee::Runner);
+        life.into()
+    }
+
+    fn steps(&self) -> std::sync::MutexGuard<'_, Steps> {
+        self.0.lock().unwrap()
+    }
+
+    /// Whether the process is dead.
+    pub fn is_dead(&self) -> bool {
+        self.steps().is_dead
+    }
+
+    /// The step that went wrong, if it came so far.
+    pub fn fired(&self) -> Option<String> {
+        self.steps().fired.clone()
+    }
+
+    /// Makes a step of any kind go wrong, so many steps from now.
+    pub fn goes_wrong_in(&self, count: usize, fault: Fault) {
+        let mut steps = self.steps();
+        steps.fault = Some((steps.taken + count, fault));
+    }
+
+    /// Takes a step: says how it is to be done.
+    pub fn step(&self, callee: Callee, what: &str) -> Way {
+        let mut steps = self.steps();
+        if steps.is_dead {
+            return Way::Dead;
+        }
+        let number = match steps.only {
+            Some(_) => steps.counted,
+            None => steps.taken,
+        };
+        let counts = steps.only.is_none_or(|only| only == callee);
+        steps.taken += 1;
+        steps.counted += usize::from(counts);
+        let fault = steps.fault.filter(|(at, _)| counts && *at == number);
+        let Some((_, fault)) = fault else {
+            return Way::Well;
+        };
+        steps.fired = Some(format!("step {number}: {what}: {fault:?}"));
+        match fault {
+            Fault::CrashBefore => {
+                steps.is_dead = true;
+                Way::Dead
+            }
+            Fault::CrashAfter => {
+                steps.is_dead = true;
+                Way::DieAfter
+            }
+            Fault::Fails(errno) => Way::Fail(errno),
+            Fault::DoneButFails(errno) => Way::DoAndFail(errno),
+            Fault::Stale => Way::Stale,
+        }
+    }
+}
