@@ -1,12 +1,17 @@
 //! The integration tests, as one program: it links once, and a test file that nobody compiles is found by `tidy`.
 
+mod audit;
 mod chaos;
 #[cfg(target_os = "linux")]
 mod contain;
 mod crash;
 mod fsck;
 mod journey;
+mod keys;
+mod programs;
 mod sealed;
+mod settings;
 mod vectors;
 mod verify_seal;
+mod views;
 mod world;
