@@ -6,6 +6,7 @@ mod chaos;
 mod contain;
 mod crash;
 mod fsck;
+mod hostile;
 mod journey;
 mod keys;
 mod programs;
