@@ -5,6 +5,7 @@ mod chaos;
 #[cfg(target_os = "linux")]
 mod contain;
 mod crash;
+mod docs;
 mod fsck;
 mod hostile;
 mod journey;
