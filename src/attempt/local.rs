@@ -222,6 +222,10 @@ impl Runner for LocalRunner {
         Ok(Box::new(disk::open(&path).map_err(failed)?))
     }
 
+    fn free_bytes(&self) -> u64 {
+        disk::free_bytes(&self.runs).unwrap_or(u64::MAX)
+    }
+
     fn list(&self) -> Result<Vec<String>, Error> {
         let mut names = disk::list(&self.runs).map_err(failed)?;
         names.retain(|name| ClaimName::parse_stem(name).is_some());

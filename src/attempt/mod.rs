@@ -148,6 +148,11 @@ pub trait Runner: Send + Sync {
     /// [`Error::Disk`]
     fn log(&self, stem: &str) -> Result<Box<dyn Read>, Error>;
 
+    /// Returns free bytes where run directories are made; nothing to worry about where that is not known.
+    fn free_bytes(&self) -> u64 {
+        u64::MAX
+    }
+
     /// Returns the stems of all run directories.
     ///
     /// # Errors

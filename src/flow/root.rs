@@ -112,7 +112,8 @@ pub(super) fn look(node: &mut Node) {
     let after = node.now.view.trouble.clone();
     let is_same = match (&before, &after) {
         // The number alone is no news.
-        (Some(Trouble::DiskLow(_)), Some(Trouble::DiskLow(_))) => true,
+        (Some(Trouble::DiskLow(_)), Some(Trouble::DiskLow(_)))
+        | (Some(Trouble::SpoolLow(_)), Some(Trouble::SpoolLow(_))) => true,
         (before, after) => before == after,
     };
     if !is_same {
@@ -173,6 +174,11 @@ fn local_trouble(node: &Node) -> Option<Trouble> {
     if node.now.beats.is_foreign() {
         return Some(Trouble::Foreign);
     }
+    // An attempt that cannot keep its output, or a journal that cannot grow, helps nobody.
+    let free = node.runner.free_bytes();
+    if free < limits::FREE_BYTES_MIN {
+        return Some(Trouble::SpoolLow(free));
+    }
     node.now.drain.then_some(Trouble::Draining)
 }
 
@@ -180,7 +186,7 @@ fn tell(node: &Node, before: Option<&Trouble>, after: Option<&Trouble>) {
     let word = match (before, after) {
         (_, Some(Trouble::Halted(_))) => Word::HaltSeen,
         (_, Some(Trouble::ShareLost(_) | Trouble::NotOurs(_))) => Word::ShareLost,
-        (_, Some(Trouble::DiskLow(_))) => Word::DiskLow,
+        (_, Some(Trouble::DiskLow(_) | Trouble::SpoolLow(_))) => Word::DiskLow,
         (_, Some(Trouble::ClockBack)) => Word::ClockRollback,
         (_, Some(Trouble::Foreign)) => Word::HeartbeatForeign,
         (Some(Trouble::Halted(_)), None) => Word::HaltGone,

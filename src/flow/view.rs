@@ -17,6 +17,8 @@ pub enum Trouble {
     NotOurs(String),
     /// Too little free space.
     DiskLow(u64),
+    /// Too little free space on this node's own disk.
+    SpoolLow(u64),
     /// The wall clock went back.
     ClockBack,
     /// A second node of this name is alive.
@@ -34,6 +36,7 @@ impl Trouble {
             Self::ShareLost(_) => "share_lost",
             Self::NotOurs(_) => "not_ours",
             Self::DiskLow(_) => "disk_low",
+            Self::SpoolLow(_) => "spool_low",
             Self::ClockBack => "clock_back",
             Self::Foreign => "foreign",
             Self::Draining => "draining",
@@ -47,7 +50,8 @@ impl fmt::Display for Trouble {
             Self::Halted(why) => write!(out, "halted: {why}"),
             Self::ShareLost(error) => write!(out, "share lost: {error}"),
             Self::NotOurs(why) => write!(out, "not our share: {why}"),
-            Self::DiskLow(free) => write!(out, "disk full: {free} bytes free"),
+            Self::DiskLow(free) => write!(out, "share full: {free} bytes free"),
+            Self::SpoolLow(free) => write!(out, "local disk full: {free} bytes free"),
             Self::ClockBack => out.write_str("the wall clock was set back"),
             Self::Foreign => out.write_str("a second node of this name is alive"),
             Self::Draining => out.write_str("draining: finishes what runs, takes nothing new"),

@@ -141,6 +141,20 @@ fn too_little_space_stops_starts() {
 }
 
 #[test]
+fn a_full_local_disk_stops_starts() {
+    let world = World::new(37);
+    let sent = world.send(&world.task());
+    let mut node = world.node();
+    world.shop.fill(true);
+    world.rounds(&mut node, 2);
+    assert!(matches!(trouble(&node), Some(Trouble::SpoolLow(0))));
+    assert_eq!(world.names(Stage::Inbox).len(), 1);
+    world.shop.fill(false);
+    world.settle(&mut node);
+    assert_eq!(world.status(&sent), Some(Status::Ok));
+}
+
+#[test]
 fn a_clock_that_was_set_back_stops_starts() {
     let world = World::new(36);
     let mut node = world.node();

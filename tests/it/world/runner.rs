@@ -61,6 +61,7 @@ struct Host {
     script: Script,
     missing: Option<Missing>,
     left: u32,
+    full: bool,
 }
 
 /// The host on which executors run: it survives every watcher.
@@ -82,6 +83,11 @@ impl Workshop {
 
     fn host(&self) -> std::sync::MutexGuard<'_, Host> {
         self.host.lock().unwrap()
+    }
+
+    /// Whether the disk of this host is full from now on.
+    pub fn fill(&self, full: bool) {
+        self.host().full = full;
     }
 
     /// What executors do from now on.
@@ -264,6 +270,10 @@ impl Seen {
 }
 
 impl Runner for Seen {
+    fn free_bytes(&self) -> u64 {
+        if self.shop.host().full { 0 } else { u64::MAX }
+    }
+
     fn start(&self, plan: &Plan, _task: &[u8], request: &str) -> Result<(), Error> {
         self.call("start", |shop| {
             let script = shop.host().script;
