@@ -346,10 +346,8 @@ impl Scene {
     fn last_hops(&self, hops: &mut Hops, voice: &Voice) -> Result<(), Failure> {
         let clock = SystemClock;
         let began = clock.boot();
-        let mut told = false;
-        while !told && clock.boot().since(began) < LAST_HOPS {
+        while !hops.is_told() && clock.boot().since(began) < LAST_HOPS {
             for hop in hops.fresh() {
-                told |= hop.word == "answered";
                 hops.show(voice, hop.word, &hop.text)?;
             }
             clock.sleep(LOOK);

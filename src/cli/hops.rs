@@ -30,6 +30,7 @@ pub struct Hops {
     folder: PathBuf,
     began: BootTime,
     seen: usize,
+    told: bool,
 }
 
 impl Hops {
@@ -40,6 +41,7 @@ impl Hops {
             folder: folder.to_owned(),
             began: SystemClock.boot(),
             seen: 0,
+            told: false,
         }
     }
 
@@ -63,7 +65,14 @@ impl Hops {
             .filter_map(|line| hop(line))
             .collect();
         self.seen = self.seen.max(lines.len());
+        self.told |= fresh.iter().any(|hop| hop.word == "answered");
         fresh
+    }
+
+    /// Returns whether the last hop was among them.
+    #[must_use]
+    pub const fn is_told(&self) -> bool {
+        self.told
     }
 
     /// Shows a hop with the time since the beginning.
