@@ -1,7 +1,7 @@
 //! The stages of a task and the legal moves between them, as one table.
 //!
 //! The place is the state: the folder in which the one task file lies. `docs/QUEUE.md` holds the same table in
-//! prose; `dispatch fsck` and the property tests read this one.
+//! prose. The arrows in `flow` name their two folders themselves; this table is held against itself by the tests below.
 
 use crate::outcome::words;
 
