@@ -17,6 +17,7 @@ mod sealed;
 mod settings;
 mod supply;
 mod tidy;
+mod traffic;
 mod vectors;
 mod verify_seal;
 mod views;
