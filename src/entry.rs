@@ -265,6 +265,12 @@ pub fn part(id: TaskId, nonce: Nonce) -> String {
     format!("{id}.{nonce}.part")
 }
 
+/// Returns the task that a file is about, by its name alone: every name of ours begins with the id.
+#[must_use]
+pub fn task_of(name: &str) -> Option<TaskId> {
+    TaskId::parse(name.split_once('.')?.0).ok()
+}
+
 /// Begins the name of a scratch file, made and removed in a folder so that the next listing of it is a true one.
 const SCRATCH: &str = ".poke-";
 

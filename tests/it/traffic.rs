@@ -7,6 +7,8 @@
     reason = "tests, and what somebody else does to a share"
 )]
 
+mod hidden;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a world of tests")]
 
+pub mod coarse;
 pub mod life;
 pub mod meter;
 pub mod runner;
