@@ -86,10 +86,24 @@ pub const DRAIN_PATIENCE: Duration = Duration::from_secs(75);
 pub const TMP_AGE: Duration = Duration::from_secs(36 * 3600);
 /// A revealed outcome stays in `done/` for this long at least before it moves to its day.
 pub const DONE_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Outcomes in `done/` of one lane above which the oldest move to their day sooner: listing it must stay cheap.
+pub const DONE_CROWD: usize = 1000;
+/// How long a revealed outcome stays in `done/` even then.
+pub const DONE_YOUNG: Duration = Duration::from_secs(600);
+/// How long a day that is no longer kept can still be read by who has it open, before its files are removed.
+pub const TRASH_AGE: Duration = Duration::from_secs(24 * 3600);
+/// What was refused, and is no task with an outcome, is removed after this long.
+pub const REJECTED_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A scratch file is left over after this long.
+pub const SCRATCH_AGE: Duration = Duration::from_secs(3600);
+/// How long it is remembered what the first outcome of a task was that was sent from here.
+pub const RECORD_AGE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Time between two passes of a watcher that look for old files.
 pub const SWEEP_PAUSE: Duration = Duration::from_secs(3600);
 /// Pause before the first such pass, and after one that left something over.
 pub const SWEEP_SOON: Duration = Duration::from_secs(60);
+/// Pause between two such passes while `done/` is crowded and there is more to move.
+pub const SWEEP_CROWD: Duration = Duration::from_secs(5);
 /// A sender that has not published its temporary file within this time gives up.
 pub const PUBLISH_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 /// Time between two heartbeats while something runs or waits.
@@ -143,6 +157,8 @@ pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 // Nobody reaps a file that a live sender may still be writing (qmail: 24 h to live, 36 h to be collected).
 const _: () = assert!(PUBLISH_DEADLINE.as_secs() < TMP_AGE.as_secs());
+// Who waits for an outcome looks in its day more often than outcomes move there.
+const _: () = assert!(DONE_YOUNG.as_secs() >= 2 * SWEEP_SOON.as_secs());
 // Half-written files are given their minute before a drain gives up.
 const _: () = assert!(JUNK_AGE.as_secs() + REFUSE_PAUSE.as_secs() < DRAIN_PATIENCE.as_secs());
 // A silent node has missed several beats, not one.

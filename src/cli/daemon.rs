@@ -113,6 +113,7 @@ impl Daemon {
         };
         node.settings.peers.remove(&setup.node);
         node.see_through(setup.cache());
+        node.now.keep = setup.config.share.keep;
         node.begin(&boot_id())?;
         if started::note(setup.config.state_file()?, setup.clock.wall()) {
             let start = Event::of(Word::WatcherStart);
