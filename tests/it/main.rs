@@ -17,6 +17,8 @@ mod sealed;
 mod settings;
 mod supply;
 mod tidy;
+#[cfg(target_os = "linux")]
+mod twin;
 mod vectors;
 mod verify_seal;
 mod views;
