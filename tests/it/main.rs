@@ -19,6 +19,7 @@ mod supply;
 mod tidy;
 #[cfg(target_os = "linux")]
 mod twin;
+mod traffic;
 mod vectors;
 mod verify_seal;
 mod views;
