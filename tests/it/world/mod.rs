@@ -20,10 +20,10 @@ use dispatch::clock::Clock;
 use dispatch::clock::ManualClock;
 use dispatch::clock::Timestamp;
 use dispatch::document::Ack;
+use dispatch::document::Allowance;
 use dispatch::document::Answer;
 use dispatch::document::Cancel;
 use dispatch::document::Decision;
-use dispatch::document::Grant;
 use dispatch::document::Task;
 use dispatch::event::Memory;
 use dispatch::event::Sink;
@@ -310,7 +310,7 @@ impl World {
         id: TaskId,
         digest: Digest,
         decision: Decision,
-        grants: &[Grant],
+        grants: &[Allowance],
     ) {
         let now = self.clock.wall();
         let ack = Ack {
