@@ -12,6 +12,7 @@
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
+//! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
 //! | `recover` | what a crash left → one of the above |
 //! | [`fsck`] | what no arrow leaves behind |
 //! | [`gc`] | `done/` → its days; what nobody needs any more → gone |
@@ -30,6 +31,7 @@ mod decide;
 pub mod finish;
 pub mod fsck;
 pub mod gc;
+pub mod granted;
 mod junk;
 pub mod lanes;
 mod park;
