@@ -113,6 +113,7 @@ fn settings() -> Settings {
         peers: ["devbox", "laptop"]
             .map(|peer| (name(peer), accepts.clone()))
             .into(),
+        pools: BTreeMap::new(),
         approvers: BTreeMap::from([(name("alice"), alice)]),
         profiles: BTreeMap::from([(default, profile)]),
         root_id: Some(ROOT_ID.to_owned()),

@@ -142,6 +142,7 @@ fn settings() -> Settings {
         node: name("gpubox"),
         slots: 2,
         peers: BTreeMap::from([(name("devbox"), devbox)]),
+        pools: BTreeMap::new(),
         approvers: BTreeMap::from([(name("alice"), alice)]),
         profiles: BTreeMap::from([(default, profile)]),
         root_id: Some(ROOT_ID.to_owned()),
