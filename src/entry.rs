@@ -170,6 +170,18 @@ impl ClaimName {
         format!("{}.log", self.stem())
     }
 
+    /// Returns the name of its result in `done/` where it was late: another claim of the task has the outcome.
+    #[must_use]
+    pub fn late_result(&self) -> String {
+        format!("{}.late.result.json", self.stem())
+    }
+
+    /// Returns the name of its log in `done/` where it was late.
+    #[must_use]
+    pub fn late_log(&self) -> String {
+        format!("{}.late.log", self.stem())
+    }
+
     /// Returns the name after somebody took it over in the try that owns `nonce`.
     #[must_use]
     pub fn taken_by(&self, nonce: Nonce) -> Self {

@@ -16,6 +16,7 @@ use dispatch::attempt::Runner;
 use dispatch::attempt::StopReason;
 use dispatch::chance::Chance;
 use dispatch::chance::SeededChance;
+use dispatch::clock::BootTime;
 use dispatch::clock::Clock;
 use dispatch::clock::ManualClock;
 use dispatch::clock::Timestamp;
@@ -461,6 +462,10 @@ impl Runner for Hands {
     }
 
     fn stop(&self, _stem: &str, _reason: StopReason) -> Result<(), attempt::Error> {
+        Ok(())
+    }
+
+    fn extend(&self, _stem: &str, _until: BootTime) -> Result<(), attempt::Error> {
         Ok(())
     }
 
