@@ -113,12 +113,35 @@ pub const BEAT_IDLE: Duration = Duration::from_secs(15);
 /// A node whose heartbeat did not advance for this long is called silent.
 pub const SILENT_AFTER: Duration = Duration::from_secs(60);
 
+/// Time between two rewritings of the lease of a claim in a pool.
+pub const LEASE_BEAT: Duration = Duration::from_secs(10);
+/// A claim whose lease did not change for this long, on the observer's own CLOCK_BOOTTIME, may be taken over.
+pub const LEASE_TERM: Duration = Duration::from_secs(120);
+/// How long an owner may go on after it began the last beat that succeeded.
+pub const LEASE_SELF: Duration = Duration::from_secs(60);
+/// Longest grace of an agent whose claim is lost: others wait for no more.
+pub const LEASE_GRACE: Duration = Duration::from_secs(30);
+/// Successful looks without a change that an expiry rests on, at least.
+pub const LEASE_LOOKS_MIN: u32 = 3;
+/// Time between two looks at the claims of a pool, while others hold any or this node does.
+pub const REAP_LOOK: Duration = Duration::from_secs(15);
+/// How long a claim waits for the grant of the sender's node before it is given back.
+pub const GRANT_PATIENCE: Duration = Duration::from_secs(60);
+/// Pause before a task that was started in vain is offered again, times the number of its starts.
+pub const RETRY_PAUSE: Duration = Duration::from_secs(30);
+/// Tasks of one pool that one member holds in `pending-ack/`.
+pub const PARKED_MAX: usize = 16;
+/// Candidates of one pool that are read in one pass; the rest waits for the next.
+pub const CANDIDATES_MAX: usize = 32;
+
 /// Longest running time of one attempt that any profile may allow.
 pub const RUN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// Most output of one attempt that any profile may keep, in bytes.
 pub const OUTPUT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most attempts at once that any node may allow.
 pub const SLOTS_MAX: u32 = 256;
+/// Most members of a pool.
+pub const MEMBERS_MAX: usize = 64;
 /// Shortest time between two looks at the share.
 pub const POLL_MIN: Duration = Duration::from_millis(50);
 /// Longest time between two looks at the share: it bounds how late a killswitch is seen.
@@ -163,6 +186,22 @@ const _: () = assert!(DONE_YOUNG.as_secs() >= 2 * SWEEP_SOON.as_secs());
 const _: () = assert!(JUNK_AGE.as_secs() + REFUSE_PAUSE.as_secs() < DRAIN_PATIENCE.as_secs());
 // A silent node has missed several beats, not one.
 const _: () = assert!(BEAT_IDLE.as_secs() * 3 < SILENT_AFTER.as_secs());
+// Between the end of an owner's own term and the end of everybody's lies all that ending an agent may take: its grace,
+// the sweep, a beat, and two clocks that run differently by one in a hundred.
+const _: () = assert!(
+    LEASE_SELF.as_millis()
+        + LEASE_GRACE.as_millis()
+        + SWEEP_PATIENCE.as_millis()
+        + LEASE_BEAT.as_millis()
+        + 2 * LEASE_TERM.as_millis() / 100
+        < LEASE_TERM.as_millis()
+);
+// One beat may fail, or two, before an attempt is ended for it.
+const _: () = assert!(LEASE_BEAT.as_secs() * 3 < LEASE_SELF.as_secs());
+// Within a term there is room for the looks that an expiry needs.
+const _: () = assert!(REAP_LOOK.as_secs() * (LEASE_LOOKS_MIN as u64 + 1) < LEASE_TERM.as_secs());
+// A claim that waits for a grant is given back before others could take it for dead.
+const _: () = assert!(GRANT_PATIENCE.as_secs() + LEASE_BEAT.as_secs() < LEASE_TERM.as_secs());
 // Nobody makes a run directory void while the permit in it may still be good.
 const _: () = assert!(PERMIT_LIFE.as_millis() < HAND_OVER_MAX.as_millis());
 // A document fits what its reader is willing to read.

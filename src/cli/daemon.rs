@@ -385,6 +385,7 @@ fn settings(setup: &Setup) -> Settings {
         node: setup.node.clone(),
         slots: setup.config.slots,
         peers: setup.config.peers.clone(),
+        pools: setup.config.pools.clone(),
         approvers: setup.config.approvers.clone(),
         profiles: setup.config.profiles.clone(),
         root_id: setup.config.root_id.map(|id| id.to_string()),

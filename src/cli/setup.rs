@@ -35,7 +35,9 @@ use crate::event::Event;
 use crate::event::Sink;
 use crate::event::Word;
 use crate::exit::Exit;
+use crate::flow::Asked;
 use crate::flow::beat;
+use crate::flow::lanes;
 use crate::flow::root;
 use crate::flow::send::Sender;
 use crate::id::NodeName;
@@ -329,23 +331,25 @@ impl Setup {
         Ok(Lane::new(self.node.clone(), Party::from(peer)))
     }
 
-    /// Returns the lanes in which this node sends.
+    /// Returns the lanes in which this node sends, those to pools included.
     #[must_use]
     pub fn lanes_out(&self) -> Vec<Lane> {
-        self.config
-            .known_peers()
-            .map(|peer| Lane::new(self.node.clone(), Party::from(peer)))
-            .collect()
+        let nodes = self.config.known_peers().map(Party::from);
+        let lanes = nodes.map(|to| Lane::new(self.node.clone(), to));
+        let pools = self.pools().into_iter().map(|asked| asked.lane);
+        lanes.chain(pools).collect()
     }
 
-    /// Returns the lanes that this node serves.
+    /// Returns the lanes that this node serves, those of its pools included.
     #[must_use]
     pub fn lanes_in(&self) -> Vec<Lane> {
-        let me = Party::from(&self.node);
-        self.config
-            .known_peers()
-            .map(|peer| Lane::new(peer.clone(), me.clone()))
-            .collect()
+        lanes::served(&self.node, &self.config.peers, &self.config.pools)
+    }
+
+    /// Returns the lanes in which this node asks a pool.
+    #[must_use]
+    pub fn pools(&self) -> Vec<Asked> {
+        lanes::asked(&self.node, &self.config.peers, &self.config.pools)
     }
 }
 

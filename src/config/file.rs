@@ -135,6 +135,7 @@ pub(super) struct File {
     pub(super) watch: WatchTable,
     pub(super) share: ShareTable,
     pub(super) peer: BTreeMap<Spanned<NodeName>, PeerTable>,
+    pub(super) pool: BTreeMap<Spanned<NodeName>, PoolTable>,
     pub(super) approver: BTreeMap<Spanned<NodeName>, ApproverTable>,
     pub(super) profile: BTreeMap<Spanned<ProfileName>, ProfileTable>,
 }
@@ -178,6 +179,13 @@ pub(super) struct PeerTable {
     pub(super) hop_max: Field<u32>,
     pub(super) priority_max: Field<Priority>,
     pub(super) attempts_max: Field<u32>,
+}
+
+/// `[pool.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PoolTable {
+    pub(super) members: Field<Vec<Spanned<NodeName>>>,
 }
 
 /// `[approver.NAME]`

@@ -5,6 +5,7 @@
 //! policy and comes from the file alone. `docs/CONFIG.md` is the reference, checked against [`schema`].
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -153,6 +154,8 @@ pub struct Config {
     pub share: Share,
     /// Every node this one knows, with what it may ask.
     pub peers: BTreeMap<NodeName, PeerPolicy>,
+    /// Every pool this node serves or sends to, with its members.
+    pub pools: BTreeMap<NodeName, BTreeSet<NodeName>>,
     /// Everybody who may approve, and for whom.
     pub approvers: BTreeMap<NodeName, Approver>,
     /// How tasks are run.
@@ -178,6 +181,7 @@ impl Default for Config {
             watch: Watch::default(),
             share: Share::default(),
             peers: BTreeMap::new(),
+            pools: BTreeMap::new(),
             approvers: BTreeMap::new(),
             profiles: BTreeMap::new(),
             origins: Origins::default(),

@@ -1,10 +1,12 @@
 //! The configuration in force, as rows that a person reads and the file would accept.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::config::Config;
 use crate::config::Executor;
 use crate::config::Origin;
+use crate::id::NodeName;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::policy::Scope;
@@ -42,6 +44,9 @@ pub fn render(config: &Config) -> Vec<Row> {
     add("share.".to_owned(), share(config));
     for (name, peer) in &config.peers {
         add(format!("peer.{name}."), of_peer(peer));
+    }
+    for (name, members) in &config.pools {
+        add(format!("pool.{name}."), of_pool(members));
     }
     for (name, approver) in &config.approvers {
         add(format!("approver.{name}."), of_approver(approver));
@@ -107,6 +112,10 @@ pub(super) fn of_peer(peer: &PeerPolicy) -> Vec<Cell> {
         ("priority_max", Some(quoted(&peer.priority_max))),
         ("attempts_max", plain(peer.attempts_max)),
     ]
+}
+
+pub(super) fn of_pool(members: &BTreeSet<NodeName>) -> Vec<Cell> {
+    vec![("members", list(members))]
 }
 
 pub(super) fn of_approver(approver: &Approver) -> Vec<Cell> {

@@ -1,6 +1,7 @@
 //! Turns each table of the file into its part of the configuration. A mistake is noted and reading goes on, so that
 //! one run shows them all.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::config::file::ApproverTable;
 use crate::config::file::Field;
 use crate::config::file::File;
 use crate::config::file::PeerTable;
+use crate::config::file::PoolTable;
 use crate::config::file::ShareTable;
 use crate::config::file::Size;
 use crate::config::file::Time;
@@ -43,6 +45,8 @@ pub(super) struct Mentions {
     pub(super) tables: Vec<(ProfileName, Range<usize>)>,
     /// Peers that have a table.
     pub(super) peers: Vec<(NodeName, Range<usize>)>,
+    /// Members of pools.
+    pub(super) members: Vec<(NodeName, NodeName, Range<usize>)>,
     /// Peers that an approver speaks for.
     pub(super) approved: Vec<(NodeName, NodeName, Range<usize>)>,
 }
@@ -81,6 +85,11 @@ pub(super) fn fill(config: &mut Config, file: File, reading: &mut Reading<'_>) -
         let made = peer(reading, &name, table, &span, &mut mentions);
         config.peers.insert(name.clone(), made);
         mentions.peers.push((name, span));
+    }
+    for (name, table) in file.pool {
+        let (name, span) = (name.get_ref().clone(), name.span());
+        let made = pool(reading, &name, table, &span, &mut mentions);
+        config.pools.insert(name, made);
     }
     for (name, table) in file.approver {
         let (name, span) = (name.get_ref().clone(), name.span());
@@ -288,6 +297,31 @@ fn usable(
         .profiles
         .push((peer.clone(), default.clone(), span));
     (profiles, default)
+}
+
+fn pool(
+    reading: &mut Reading<'_>,
+    name: &NodeName,
+    table: PoolTable,
+    header: &Range<usize>,
+    mentions: &mut Mentions,
+) -> BTreeSet<NodeName> {
+    let key = format!("pool.{name}.members");
+    let (list, span) = match reading.spanned(&key, table.members) {
+        Some((list, span)) => (list, span),
+        None => (Vec::new(), header.clone()),
+    };
+    let names: Vec<NodeName> = list.iter().map(|name| name.get_ref().clone()).collect();
+    reading.no_twice(&key, &names, &span);
+    if !(1..=limits::MEMBERS_MAX).contains(&names.len()) {
+        let most = limits::MEMBERS_MAX;
+        reading.problem(&span, format!("{key} must name 1 to {most} nodes"));
+    }
+    let each = list
+        .into_iter()
+        .map(|member| (name.clone(), member.get_ref().clone(), member.span()));
+    mentions.members.extend(each);
+    names.into_iter().collect()
 }
 
 fn approver(

@@ -112,7 +112,8 @@ pub fn sent(transport: &dyn Transport, lane: &Lane, rules: Rules) -> Result<Swep
 pub fn idle_runs(journal: &Journal, stems: &[String]) -> Vec<String> {
     let is_idle = |stem: &&String| {
         ClaimName::parse_stem(stem).is_some_and(|claim| {
-            journal.known(claim.id).is_none() && journal.closed(claim.id).is_some()
+            journal.known(claim.id).is_none()
+                && (journal.closed(claim.id).is_some() || journal.left(claim.id).is_some())
         })
     };
     stems.iter().filter(is_idle).cloned().collect()

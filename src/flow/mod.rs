@@ -13,6 +13,7 @@
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
 //! | [`fresh`] | listings that are true in the end |
+//! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
 //! | `recover` | what a crash left → one of the above |
 //! | [`fsck`] | what no arrow leaves behind |
 //! | [`gc`] | `done/` → its days; what nobody needs any more → gone |
@@ -32,7 +33,9 @@ pub mod finish;
 pub mod fresh;
 pub mod fsck;
 pub mod gc;
+pub mod granted;
 mod junk;
+pub mod lanes;
 mod park;
 mod receive;
 pub mod recover;
@@ -51,6 +54,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use lanes::Asked;
+pub use lanes::Pools;
 pub use round::Round;
 pub use view::Trouble;
 pub use view::View;
@@ -125,6 +130,8 @@ pub struct Settings {
     pub slots: u32,
     /// What each peer may ask. Peers that may ask nothing are here too: they get an answer that says so.
     pub peers: BTreeMap<NodeName, PeerPolicy>,
+    /// Every pool this node serves or sends to, with its members.
+    pub pools: Pools,
     /// Who may approve.
     pub approvers: BTreeMap<NodeName, Approver>,
     /// How tasks are run.
@@ -137,6 +144,20 @@ pub struct Settings {
     pub only: Option<TaskId>,
     /// Longest time between two rounds until the next heartbeat, which tells it, in milliseconds.
     pub poll_ms: u64,
+}
+
+impl Settings {
+    /// Returns the lanes this node serves ([`lanes::served`]).
+    #[must_use]
+    pub fn lanes(&self) -> Vec<Lane> {
+        lanes::served(&self.node, &self.peers, &self.pools)
+    }
+
+    /// Returns the lanes in which this node asks a pool ([`lanes::asked`]).
+    #[must_use]
+    pub fn asked_pools(&self) -> Vec<Asked> {
+        lanes::asked(&self.node, &self.peers, &self.pools)
+    }
 }
 
 /// A place in the line of tasks that wait for a slot: priority, then age.
@@ -226,15 +247,10 @@ impl Node {
         Party::from(&self.settings.node)
     }
 
-    /// Returns the lanes this node serves, one per peer.
+    /// Returns the lanes this node serves: its own, one for each peer, and those of the pools that it is a member of.
     #[must_use]
     pub fn lanes(&self) -> Vec<Lane> {
-        let me = self.party();
-        self.settings
-            .peers
-            .keys()
-            .map(|peer| Lane::new(peer.clone(), me.clone()))
-            .collect()
+        self.settings.lanes()
     }
 
     /// Returns what the last round saw.

@@ -160,6 +160,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         stall: terms.stall,
         max_output_bytes: terms.max_output_bytes,
         permit: Permit { looked },
+        lease: None,
     };
     hand_over(node, &plan, &proved)
 }

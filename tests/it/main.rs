@@ -18,6 +18,8 @@ mod settings;
 mod supply;
 mod tidy;
 mod traffic;
+#[cfg(target_os = "linux")]
+mod twin;
 mod vectors;
 mod verify_seal;
 mod views;
