@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,7 +35,9 @@ use crate::event::Event;
 use crate::event::Sink;
 use crate::event::Word;
 use crate::exit::Exit;
+use crate::flow::Asked;
 use crate::flow::beat;
+use crate::flow::lanes;
 use crate::flow::root;
 use crate::flow::send::Sender;
 use crate::id::NodeName;
@@ -46,6 +49,7 @@ use crate::keyring::Keyring;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::share::Cache;
 use crate::share::FolderShare;
 use crate::share::Share;
 use crate::transport::FolderTransport;
@@ -53,6 +57,9 @@ use crate::transport::Transport;
 
 /// Bytes of the audit log copied to the share at once.
 pub const SHIP_BUDGET: u64 = 1024 * 1024;
+
+/// Most of the mount table that is read, in bytes.
+const MOUNTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Flags that every program takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -203,6 +210,18 @@ impl Setup {
         })
     }
 
+    /// Returns how far a listing of the share may be behind, by what it is mounted with.
+    #[must_use]
+    pub fn cache(&self) -> Cache {
+        let Ok(root) = self.config.root() else {
+            return Cache::default();
+        };
+        let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+        let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
+        let table = table.unwrap_or_default();
+        Cache::of_mount(&String::from_utf8_lossy(&table), &root)
+    }
+
     /// Makes sure that the folder is our share.
     ///
     /// # Errors
@@ -312,23 +331,25 @@ impl Setup {
         Ok(Lane::new(self.node.clone(), Party::from(peer)))
     }
 
-    /// Returns the lanes in which this node sends.
+    /// Returns the lanes in which this node sends, those to pools included.
     #[must_use]
     pub fn lanes_out(&self) -> Vec<Lane> {
-        self.config
-            .known_peers()
-            .map(|peer| Lane::new(self.node.clone(), Party::from(peer)))
-            .collect()
+        let nodes = self.config.known_peers().map(Party::from);
+        let lanes = nodes.map(|to| Lane::new(self.node.clone(), to));
+        let pools = self.pools().into_iter().map(|asked| asked.lane);
+        lanes.chain(pools).collect()
     }
 
-    /// Returns the lanes that this node serves.
+    /// Returns the lanes that this node serves, those of its pools included.
     #[must_use]
     pub fn lanes_in(&self) -> Vec<Lane> {
-        let me = Party::from(&self.node);
-        self.config
-            .known_peers()
-            .map(|peer| Lane::new(peer.clone(), me.clone()))
-            .collect()
+        lanes::served(&self.node, &self.config.peers, &self.config.pools)
+    }
+
+    /// Returns the lanes in which this node asks a pool.
+    #[must_use]
+    pub fn pools(&self) -> Vec<Asked> {
+        lanes::asked(&self.node, &self.config.peers, &self.config.pools)
     }
 }
 

@@ -9,9 +9,9 @@ use super::decide;
 use super::receive;
 use super::receive::Reading;
 use crate::document::Ack;
+use crate::document::Allowance;
 use crate::document::Context;
 use crate::document::Decision;
-use crate::document::Grant;
 use crate::document::Kind;
 use crate::document::Rules;
 use crate::entry::ClaimName;
@@ -189,7 +189,7 @@ fn read(
             "the decision is about another task or other bytes",
         );
     }
-    let dangerous = ack.grants.contains(&Grant::Dangerous);
+    let dangerous = ack.grants.contains(&Allowance::Dangerous);
     if ack.decision == Decision::Approve && !allowed.may_approve(&known.from, dangerous) {
         return refuse(
             Reason::Policy,
@@ -243,7 +243,7 @@ fn accept(
         answer.detail = Some(reason);
         return decide::decide(node, id, answer);
     }
-    let dangerous = ack.grants.contains(&Grant::Dangerous);
+    let dangerous = ack.grants.contains(&Allowance::Dangerous);
     let approval = Approval {
         approver: approver.clone(),
         dangerous,

@@ -226,6 +226,7 @@ fn fresh(
         approval: None,
         outcome: None,
         file: None,
+        back: None,
     }
 }
 

@@ -72,7 +72,10 @@ fn discard_leftovers(node: &Node) {
         };
         let known = node.journal.known(claim.id);
         let is_needed = known.is_some_and(|known| known.claim == stem);
-        let is_remembered = known.is_some() || node.journal.closed(claim.id).is_some();
+        let journal = &node.journal;
+        let is_remembered = known.is_some()
+            || journal.closed(claim.id).is_some()
+            || journal.left(claim.id).is_some();
         if is_needed || !is_remembered {
             continue;
         }

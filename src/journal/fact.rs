@@ -27,6 +27,18 @@ pub struct Approval {
     pub expires: Timestamp,
 }
 
+/// How a task of a pool is given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Back {
+    /// Not to be claimed before this.
+    pub not_before: Option<Timestamp>,
+    /// Whether it was started under this claim. Its marker stays then; else it goes, and the claim is released.
+    pub ran: bool,
+    /// Why, for people.
+    pub why: String,
+}
+
 /// Something this node decided or did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "lowercase", deny_unknown_fields)]
@@ -125,12 +137,19 @@ pub enum Fact {
         /// The claim without `.json` under which the file lies now.
         file: String,
     },
-    /// It goes back to `inbox/` under the next generation.
+    /// It goes back to `inbox/` under the next generation, and is never started under its present claim from now on.
     Returned {
         /// The task.
         id: TaskId,
-        /// The generation it has there.
-        generation: u32,
+        /// How and why.
+        back: Back,
+    },
+    /// It is not this node's any more: it was given back, or another member of its pool took it.
+    Left {
+        /// The task.
+        id: TaskId,
+        /// When.
+        at: Timestamp,
     },
     /// The outcome is committed and revealed.
     Closed {
@@ -174,6 +193,7 @@ impl Fact {
             | Self::Decided { id, .. }
             | Self::Found { id, .. }
             | Self::Returned { id, .. }
+            | Self::Left { id, .. }
             | Self::Closed { id, .. }
             | Self::Open { id, .. }
             | Self::Shut { id, .. } => Some(*id),
@@ -189,6 +209,7 @@ impl Fact {
             | Self::Admitted { at, .. }
             | Self::Started { at, .. }
             | Self::Decided { at, .. }
+            | Self::Left { at, .. }
             | Self::Closed { at, .. } => Some(*at),
             _ => None,
         }
@@ -212,6 +233,7 @@ impl Fact {
             Self::Decided { .. } => "decided",
             Self::Found { .. } => "found",
             Self::Returned { .. } => "returned",
+            Self::Left { .. } => "left",
             Self::Closed { .. } => "closed",
             Self::Open { .. } => "open",
             Self::Shut { .. } => "shut",

@@ -15,6 +15,7 @@ mod known;
 mod tape;
 
 pub use fact::Approval;
+pub use fact::Back;
 pub use fact::Fact;
 pub use known::Closed;
 pub use known::Known;
@@ -64,6 +65,8 @@ pub struct Journal {
     tape: Box<dyn Tape>,
     open: HashMap<TaskId, Known>,
     closed: HashMap<TaskId, Closed>,
+    /// Tasks of pools that this node held and holds no more.
+    left: HashMap<TaskId, Known>,
     birth: Timestamp,
     instance: Nonce,
     latest: Timestamp,
@@ -96,6 +99,7 @@ impl Journal {
             tape,
             open: HashMap::new(),
             closed: HashMap::new(),
+            left: HashMap::new(),
             birth: now,
             instance,
             latest: Timestamp::from_unix(0),
@@ -126,6 +130,7 @@ impl Journal {
             tape: Box::new(tape::NoTape),
             open: HashMap::new(),
             closed: HashMap::new(),
+            left: HashMap::new(),
             birth: Timestamp::from_unix(0),
             instance: Nonce::from_bits(0),
             latest: Timestamp::from_unix(0),
@@ -149,6 +154,12 @@ impl Journal {
     #[must_use]
     pub fn closed(&self, id: TaskId) -> Option<&Closed> {
         self.closed.get(&id)
+    }
+
+    /// Returns what is remembered of a task of a pool that this node held and holds no more: it may come again.
+    #[must_use]
+    pub fn left(&self, id: TaskId) -> Option<&Known> {
+        self.left.get(&id)
     }
 
     /// Returns every task that is not closed.
@@ -225,6 +236,8 @@ impl Journal {
         let now = now.min(self.latest);
         self.closed
             .retain(|_, closed| now <= closed.expires.plus(limits::MEMORY_AFTER_EXPIRY));
+        self.left
+            .retain(|_, left| now <= left.expires.plus(limits::MEMORY_AFTER_EXPIRY));
     }
 
     /// Moves the birth back, so that older tasks are accepted: the operator says that none of them ran.
@@ -243,7 +256,7 @@ impl Journal {
         }
         .line();
         lines.push_str(&Fact::Seen { at: self.latest }.line());
-        for (id, known) in &self.open {
+        for (id, known) in self.open.iter().chain(&self.left) {
             lines.push_str(
                 &Fact::Open {
                     id: *id,
@@ -281,7 +294,18 @@ impl Journal {
             Fact::Adopted => self.birth = Timestamp::from_unix(0),
             Fact::Seen { .. } => {}
             Fact::Open { id, known } => {
-                self.open.insert(*id, (**known).clone());
+                let home = match known.has_left() {
+                    true => &mut self.left,
+                    false => &mut self.open,
+                };
+                home.insert(*id, (**known).clone());
+            }
+            Fact::Left { id, .. } => {
+                let known = self
+                    .open
+                    .remove(id)
+                    .ok_or_else(|| contradiction("left", *id, "the task is not open"))?;
+                self.left.insert(*id, known.leave());
             }
             Fact::Shut { id, closed } => {
                 self.closed.insert(*id, closed.clone());
@@ -290,6 +314,7 @@ impl Journal {
                 if self.open.contains_key(id) || self.closed.contains_key(id) {
                     return Err(contradiction("admitted", *id, "the id is known already"));
                 }
+                self.left.remove(id);
                 self.open.insert(*id, (**known).clone());
             }
             Fact::Closed { id, status, .. } => {

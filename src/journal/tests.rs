@@ -34,6 +34,7 @@ fn known() -> Known {
         approval: None,
         outcome: None,
         file: None,
+        back: None,
     }
 }
 
@@ -222,4 +223,62 @@ fn closed_tasks_are_forgotten_only_when_they_cannot_be_replayed() {
     journal.record(Fact::Seen { at: later }).unwrap();
     journal.forget(later);
     assert!(journal.closed(id(1)).is_none());
+}
+
+/// A member of a pool gives a task back and takes it again: what it started before counts, and what it approved holds.
+#[test]
+fn what_left_is_remembered_and_may_come_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let mut journal = open(&path).unwrap();
+    journal.record(admitted(1)).unwrap();
+    journal.record(started(1, 1)).unwrap();
+    let back = Back {
+        not_before: None,
+        ran: true,
+        why: "the executor vanished".into(),
+    };
+    journal.record(Fact::Returned { id: id(1), back }).unwrap();
+    // Between the record and the move: it is still this node's to give back.
+    assert_eq!(
+        open(&path).unwrap().known(id(1)).unwrap().phase,
+        Phase::Returned
+    );
+    let (at, left) = (now(), id(1));
+    journal.record(Fact::Left { id: left, at }).unwrap();
+    assert!(matches!(
+        journal.record(Fact::Left { id: left, at }),
+        Err(Error::Contradiction { .. })
+    ));
+    journal.sync().unwrap();
+    for _ in 0..2 {
+        let again = open(&path).unwrap();
+        assert!(again.known(left).is_none() && again.closed(left).is_none());
+        assert_eq!(again.left(left).unwrap().starts, 1);
+    }
+    journal.record(admitted(1)).unwrap();
+    assert!(journal.left(left).is_none());
+}
+
+#[test]
+fn only_in_a_pool_may_others_have_started_it_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(&dir.path().join("journal")).unwrap();
+    let pooled = Known {
+        to: Party::parse("pool.gpu").unwrap(),
+        ..known()
+    };
+    journal
+        .record(Fact::Admitted {
+            id: id(1),
+            at: now(),
+            known: Box::new(pooled),
+        })
+        .unwrap();
+    journal.record(admitted(2)).unwrap();
+    journal.record(started(1, 3)).unwrap();
+    assert!(journal.record(started(2, 3)).is_err());
+    journal.record(Fact::Unstarted { id: id(1) }).unwrap();
+    assert!(journal.record(started(1, 2)).is_err());
+    journal.record(started(1, 3)).unwrap();
 }
