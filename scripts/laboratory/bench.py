@@ -67,5 +67,7 @@ class Bench:
             node.init()
         self.a.pair()
         for node in self.nodes:
+            # A host that was set up a second before its power went is not what this is about.
+            node.machine.shell("sync")
             node.watch()
         self.say("two nodes, paired, watching")

@@ -52,6 +52,7 @@ use crate::place::Place;
 use crate::share::Cache;
 use crate::share::FolderShare;
 use crate::share::Share;
+use crate::share::mounted_as;
 use crate::transport::FolderTransport;
 use crate::transport::Transport;
 
@@ -216,10 +217,19 @@ impl Setup {
         let Ok(root) = self.config.root() else {
             return Cache::default();
         };
-        let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
-        let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
-        let table = table.unwrap_or_default();
-        Cache::of_mount(&String::from_utf8_lossy(&table), &root)
+        let (table, root) = mounts(root);
+        Cache::of_mount(&table, &root)
+    }
+
+    /// Returns whether the modes on the share say anything. An SMB client shows made-up ones, the same for every file, and
+    /// the server decides by its own.
+    #[must_use]
+    pub fn has_modes(&self) -> bool {
+        let Ok(root) = self.config.root() else {
+            return true;
+        };
+        let (table, root) = mounts(root);
+        !matches!(mounted_as(&table, &root), Some("cifs" | "smb3"))
     }
 
     /// Makes sure that the folder is our share.
@@ -395,4 +405,12 @@ pub fn read_keys(config: &Config, insecure: bool) -> Result<(Keyring, Vec<String
 pub(super) fn is_not_ours(config: &Config, error: &disk::Error) -> bool {
     let closed = error.is(std::io::ErrorKind::PermissionDenied);
     error.is(std::io::ErrorKind::NotFound) || (closed && config.keys.len() > 1)
+}
+
+/// Returns what is mounted here, as proc(5) has it, and the folder without links.
+fn mounts(root: &Path) -> (String, PathBuf) {
+    let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+    let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
+    let table = String::from_utf8_lossy(&table.unwrap_or_default()).into_owned();
+    (table, root)
 }

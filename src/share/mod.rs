@@ -12,6 +12,7 @@ use std::fmt;
 use std::io::Read;
 
 pub use cache::Cache;
+pub use cache::mounted_as;
 pub use folder::FolderShare;
 
 use crate::clock::Timestamp;
