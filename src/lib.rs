@@ -28,6 +28,7 @@ pub mod legacy;
 pub mod limits;
 pub mod outcome;
 pub mod place;
+pub mod planted;
 pub mod policy;
 pub mod process;
 pub mod profile;

@@ -280,7 +280,12 @@ fn why_not(node: &Node, id: TaskId) -> Option<String> {
     if let Some(trouble) = &node.now.view.trouble {
         return Some(trouble.to_string());
     }
-    let lane = node.journal.known(id)?.lane();
+    let known = node.journal.known(id)?;
+    // Whatever the share kept us waiting for since the document was read: the window is that of the start.
+    if node.clock.wall() > known.expires {
+        return Some(format!("its time was over at {}", known.expires));
+    }
+    let lane = known.lane();
     node.now
         .view
         .switch
