@@ -225,6 +225,8 @@ impl Daemon {
     }
 
     fn end(&mut self) {
+        // Others may start what waits here; what cannot be given back now is taken over when its lease has run out.
+        let _ = self.node.give_back("its member stops");
         self.node.sink.tell(&Event::of(Word::WatcherStop));
         let _ = self.log.sync();
     }
@@ -349,6 +351,7 @@ fn next_pause(setup: &Setup, node: &Node, round: flow::Round, last: Duration) ->
     } else {
         (last * 3 / 2).min(slowest)
     };
+    let pause = node.patience().map_or(pause, |most| pause.min(most));
     if node.running() > 0 {
         pause.min(limits::HALT_LOOK)
     } else {

@@ -12,6 +12,7 @@
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
+//! | `pool` | what differs where several nodes serve a lane |
 //! | `recover` | what a crash left → one of the above |
 //! | [`fsck`] | what no arrow leaves behind |
 //! | [`gc`] | `done/` → its days; what nobody needs any more → gone |
@@ -33,6 +34,7 @@ pub mod gc;
 mod junk;
 pub mod lanes;
 mod park;
+mod pool;
 mod receive;
 pub mod recover;
 mod refuse;
@@ -215,6 +217,8 @@ pub struct Memory {
     pub(crate) sweep: Option<BootTime>,
     /// Lanes in which something could not be set aside, with when that is tried again.
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
+    /// What is known of the pools it is a member of.
+    pub(crate) pool: pool::Pool,
     /// Whether the operator drains this node.
     pub(crate) drain: bool,
     /// What the last round saw of the share.
@@ -273,6 +277,20 @@ impl Node {
             && self.now.decided.is_empty()
             && self.now.strays.is_empty()
             && !again
+    }
+
+    /// Gives back what it holds of pools and has not started: for a node that stops. What fails is left to expire.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn give_back(&mut self, why: &str) -> Result<(), Error> {
+        pool::release::all(self, why)
+    }
+
+    /// Returns how long the next round may be put off at most, where claims of pools are to be beaten or looked at.
+    #[must_use]
+    pub fn patience(&self) -> Option<std::time::Duration> {
+        pool::patience(self)
     }
 
     pub(crate) fn tell(&self, event: &Event) {

@@ -5,7 +5,7 @@
 
 pub mod life;
 pub mod runner;
-mod share;
+pub mod share;
 pub mod tape;
 
 use std::collections::BTreeMap;
