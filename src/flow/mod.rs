@@ -13,6 +13,7 @@
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
 //! | `pool` | what differs where several nodes serve a lane |
+//! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
 //! | `recover` | what a crash left → one of the above |
 //! | [`fsck`] | what no arrow leaves behind |
 //! | [`gc`] | `done/` → its days; what nobody needs any more → gone |
@@ -31,6 +32,7 @@ mod decide;
 pub mod finish;
 pub mod fsck;
 pub mod gc;
+pub mod granted;
 mod junk;
 pub mod lanes;
 mod park;
