@@ -12,6 +12,7 @@ use super::commit;
 use super::decide;
 use super::finish;
 use super::gc;
+use super::grant;
 use super::park;
 use super::receive;
 use super::recover;
@@ -40,13 +41,15 @@ pub struct Round {
     pub ended: usize,
     /// Tasks whose outcome is committed and revealed.
     pub closed: usize,
+    /// Claims of pools about which this node decided, as their sender.
+    pub granted: usize,
 }
 
 impl Round {
     /// Returns whether anything moved, so that the next round should come soon.
     #[must_use]
     pub const fn worked(self) -> bool {
-        self.admitted + self.started + self.ended + self.closed > 0
+        self.admitted + self.started + self.ended + self.closed + self.granted > 0
     }
 }
 
@@ -96,6 +99,8 @@ impl Node {
             let about = format!("{lane} ");
             round.admitted += self.bear("lane", &about, pass)?.unwrap_or(0);
         }
+        let pass = grant::pass(self);
+        round.granted = self.bear("grants", "", pass)?.unwrap_or(0);
         let pass = expire(self);
         self.bear("expire", "", pass)?;
         if self.now.view.trouble.is_none() {
