@@ -149,8 +149,8 @@ pub trait Runner: Send + Sync {
     /// [`Error::Disk`]
     fn stop(&self, stem: &str, reason: StopReason) -> Result<(), Error>;
 
-    /// Extends the lease of an attempt: until then it may run. The executor asks only when the time it knows of is over,
-    /// so that nothing but the local disk is between it and its deadline.
+    /// Extends the lease of an attempt: until then it may run. The executor asks only when the time it knows of is
+    /// over, so that nothing but the local disk is between it and its deadline.
     ///
     /// # Errors
     /// [`Error::Disk`]: then the earlier deadline stands.

@@ -141,7 +141,9 @@ fn look(node: &mut Node, asked: &Asked) -> Result<usize, Error> {
     // Should the look fail, the next one comes at its usual time.
     look_again(node, lane, now.plus(limits::GRANT_LOOK));
     let processing = Place::Stage(lane.clone(), Stage::Processing);
-    let claims = claims(asked, &node.transport.list(&processing)?);
+    let listing = node.transport.list(&processing)?;
+    node.saw(&processing, &listing);
+    let claims = claims(asked, &listing);
     let looked = node.now.looks.lanes.entry(lane.clone()).or_default();
     let open = looked.open(claims);
     if open.is_empty() {
@@ -308,9 +310,9 @@ fn was_given_back(
         return Ok(true);
     }
     let place = Place::Stage(lane.clone(), Stage::Control);
-    let name = entry::part(other.id, node.chance.nonce());
+    let name = entry::scratch(node.chance.nonce());
     let seen = node.transport.mark(&place, &name)?;
-    // What stays is collected by its age.
+    // What stays is ignored by everybody, and collected by its age.
     let _ = node.transport.remove(&place, &name);
     *control = control_names(&seen);
     Ok(proof::is_released(node, lane, &other, digest, control))

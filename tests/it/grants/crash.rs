@@ -94,9 +94,9 @@ impl Play {
                 assert!(self.claims.iter().any(refused), "{context}");
             }
         }
-        let parts = self.bench.names(dispatch::stage::Stage::Control);
-        let parts = parts.iter().filter(|name| name.ends_with(".part"));
-        assert!(parts.count() <= 1, "{context}");
+        let names = self.bench.names(dispatch::stage::Stage::Control);
+        let scratch = names.iter().filter(|name| dispatch::entry::is_scratch(name));
+        assert!(scratch.count() <= 1, "{context}");
     }
 }
 
