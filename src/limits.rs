@@ -129,6 +129,14 @@ pub const REAP_LOOK: Duration = Duration::from_secs(15);
 pub const GRANT_PATIENCE: Duration = Duration::from_secs(60);
 /// Pause before a task that was started in vain is offered again, times the number of its starts.
 pub const RETRY_PAUSE: Duration = Duration::from_secs(30);
+/// Time between two looks of a sender at the claims of a pool, while nothing there waits for its word.
+pub const GRANT_LOOK: Duration = Duration::from_secs(10);
+/// How long a sender looks at every round after it was told that it sent something to a pool.
+pub const GRANT_EAGER: Duration = Duration::from_secs(120);
+/// Looks at a claim that proves nothing, before a sender looks at it as rarely as at nothing.
+pub const GRANT_DOUBTS_MAX: u32 = 5;
+/// Claims of one task that a sender remembers as spent; it refuses all further ones.
+pub const CLAIMS_MAX: usize = 64;
 /// Tasks of one pool that one member holds in `pending-ack/`.
 pub const PARKED_MAX: usize = 16;
 /// Candidates of one pool that are read in one pass; the rest waits for the next.
@@ -202,6 +210,8 @@ const _: () = assert!(LEASE_BEAT.as_secs() * 3 < LEASE_SELF.as_secs());
 const _: () = assert!(REAP_LOOK.as_secs() * (LEASE_LOOKS_MIN as u64 + 1) < LEASE_TERM.as_secs());
 // A claim that waits for a grant is given back before others could take it for dead.
 const _: () = assert!(GRANT_PATIENCE.as_secs() + LEASE_BEAT.as_secs() < LEASE_TERM.as_secs());
+// A claim does not wait in vain for a sender that merely looks rarely.
+const _: () = assert!(GRANT_LOOK.as_secs() * 3 < GRANT_PATIENCE.as_secs());
 // Nobody makes a run directory void while the permit in it may still be good.
 const _: () = assert!(PERMIT_LIFE.as_millis() < HAND_OVER_MAX.as_millis());
 // A document fits what its reader is willing to read.

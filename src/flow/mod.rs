@@ -12,6 +12,8 @@
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
+//! | [`grant`] | in a pool: the sender lets one claim start, or refuses it |
+//! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
 //! | [`fresh`] | listings that are true in the end |
 //! | `pool` | what differs where several nodes serve a lane |
 //! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
@@ -34,6 +36,7 @@ pub mod finish;
 pub mod fresh;
 pub mod fsck;
 pub mod gc;
+pub mod grant;
 pub mod granted;
 mod junk;
 pub mod lanes;
@@ -240,6 +243,8 @@ pub struct Memory {
     pub(crate) view: View,
     /// Why tasks wait, as last found; for `dispatch why`.
     pub(crate) beats: beat::Beats,
+    /// What this node saw of the claims of pools that it asks.
+    pub(crate) looks: grant::Looks,
     /// Events that were told once and not again until they change.
     pub(crate) told: HashMap<&'static str, HashSet<String>>,
 }

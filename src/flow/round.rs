@@ -13,6 +13,7 @@ use super::decide;
 use super::finish;
 use super::fresh;
 use super::gc;
+use super::grant;
 use super::park;
 use super::pool;
 use super::receive;
@@ -42,6 +43,8 @@ pub struct Round {
     pub ended: usize,
     /// Tasks whose outcome is committed and revealed.
     pub closed: usize,
+    /// Claims of pools about which this node decided, as their sender.
+    pub granted: usize,
     /// Whether a folder that is listened to holds other names than before.
     pub news: bool,
 }
@@ -50,7 +53,7 @@ impl Round {
     /// Returns whether anything moved, so that the next round should come soon.
     #[must_use]
     pub const fn worked(self) -> bool {
-        self.admitted + self.started + self.ended + self.closed > 0
+        self.admitted + self.started + self.ended + self.closed + self.granted > 0
     }
 }
 
@@ -104,6 +107,8 @@ impl Node {
             let about = format!("{lane} ");
             round.admitted += self.bear("lane", &about, pass)?.unwrap_or(0);
         }
+        let pass = grant::pass(self);
+        round.granted = self.bear("grants", "", pass)?.unwrap_or(0);
         let pass = expire(self);
         self.bear("expire", "", pass)?;
         if self.now.view.trouble == Some(Trouble::Draining) {

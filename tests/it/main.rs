@@ -7,6 +7,7 @@ mod contain;
 mod crash;
 mod docs;
 mod fsck;
+mod grants;
 mod hostile;
 mod journey;
 mod keys;
