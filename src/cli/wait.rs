@@ -251,10 +251,13 @@ impl<'a> Wait<'a> {
         setup.ship_log();
         let mut wake = Wake::new();
         if let Ok(root) = setup.config.root() {
-            for one in wanted {
-                let done = Place::Stage(one.lane.clone(), Stage::Done);
-                wake.on(&root.join(done.path()));
-            }
+            let done = |one: &Wanted| Place::Stage(one.lane.clone(), Stage::Done);
+            wake.on_share(
+                wanted
+                    .iter()
+                    .map(|one| root.join(done(one).path()))
+                    .collect(),
+            );
         }
         let end = match deadline {
             Deadline::Never => None,

@@ -52,6 +52,8 @@ pub enum Error {
 /// [`Error`]
 pub fn identity(transport: &dyn Transport) -> Result<Identity, Error> {
     let title = transport.title();
+    // Whatever is proved of it here holds for the calls that follow.
+    transport.anchor()?;
     if !transport.holds(&Place::Root, IDENTITY)? {
         return Err(Error::Absent(title));
     }
