@@ -64,6 +64,18 @@ pub const REFUSE_PAUSE: Duration = Duration::from_secs(10);
 pub const STOP_LOOK: Duration = Duration::from_millis(50);
 /// How often the killswitch is looked at while something runs.
 pub const HALT_LOOK: Duration = Duration::from_secs(2);
+/// Longest time between two looks at a share that fails.
+pub const LOST_LOOK: Duration = Duration::from_secs(30);
+/// Shortest time between two looks whatever happens: a client that is asked for the same folder again and again without
+/// a pause may go on answering from its cache (measured: SMB with directory leases, up to 35 s; none with 20 ms).
+pub const LOOK_GAP: Duration = Duration::from_millis(20);
+/// Coarsest tick of a server's clock that is reckoned with (FAT: two seconds): a change of a folder that is older
+/// shares its time with no later one.
+pub const TICK_MAX: Duration = Duration::from_secs(2);
+/// How often a folder that is listened to is read from the server for certain, while there is work.
+pub const STIR_BUSY: Duration = Duration::from_secs(60);
+/// The same without work.
+pub const STIR_IDLE: Duration = Duration::from_secs(300);
 /// How often identity and free space of the share are asked.
 pub const SLOW_LOOK: Duration = Duration::from_secs(60);
 /// How long a watcher waits for one call to the share before it goes on without it. A server that restarts answers

@@ -11,6 +11,7 @@ use super::cancel;
 use super::commit;
 use super::decide;
 use super::finish;
+use super::fresh;
 use super::gc;
 use super::park;
 use super::receive;
@@ -40,6 +41,8 @@ pub struct Round {
     pub ended: usize,
     /// Tasks whose outcome is committed and revealed.
     pub closed: usize,
+    /// Whether a folder that is listened to holds other names than before.
+    pub news: bool,
 }
 
 impl Round {
@@ -66,6 +69,7 @@ impl Node {
     /// [`Error::Journal`]: the node must stop.
     pub fn round(&mut self) -> Result<Round, Error> {
         let mut round = Round::default();
+        self.now.news = false;
         root::look(self);
         let pass = finish::pass(self);
         round.ended = self.bear("attempts", "", pass)?.unwrap_or(0);
@@ -83,6 +87,7 @@ impl Node {
         let now = self.clock.wall();
         receive::forget_admissions(self, now);
         self.journal.sync()?;
+        round.news = self.now.news;
         Ok(round)
     }
 
@@ -105,6 +110,8 @@ impl Node {
         round.closed += self.bear("commit", "", pass)?.unwrap_or(0);
         let pass = gc::now_and_then(self);
         self.bear("gc", "", pass)?;
+        let is_busy = round.worked() || self.running() + self.waiting() > 0;
+        fresh::pass(self, is_busy);
         Ok(())
     }
 
@@ -136,6 +143,9 @@ impl Node {
             let control = self.controls(lane)?;
             cancel::pass(self, lane, &control)?;
             park::decisions(self, lane, &control)?;
+        } else {
+            let control = Place::Stage(lane.clone(), Stage::Control);
+            self.now.fresh.leave(&control);
         }
         Ok(taken)
     }
@@ -162,9 +172,9 @@ impl Node {
     }
 
     pub(super) fn controls(&mut self, lane: &Lane) -> Result<Vec<ControlName>, Error> {
-        let listing = self
-            .transport
-            .list(&Place::Stage(lane.clone(), Stage::Control))?;
+        let at = Place::Stage(lane.clone(), Stage::Control);
+        let listing = self.transport.list(&at)?;
+        self.saw(&at, &listing);
         if let Some(wanting) = self.now.wanting.get_mut(lane) {
             let here: HashSet<&str> = listing.iter().map(|entry| entry.name.as_str()).collect();
             wanting.retain(|name| here.contains(name.as_str()));

@@ -6,6 +6,7 @@
 //! name that was ever used is never used again, and no operation replaces an existing file that others read by name.
 
 mod anchor;
+mod cache;
 mod errand;
 mod folder;
 mod patient;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::io::Read;
 use std::time::Duration;
 
+pub use cache::Cache;
 pub use folder::FolderShare;
 pub use patient::PatientShare;
 

@@ -17,6 +17,9 @@ mod sealed;
 mod settings;
 mod supply;
 mod tidy;
+mod traffic;
+#[cfg(target_os = "linux")]
+mod twin;
 mod vectors;
 mod verify_seal;
 mod views;
