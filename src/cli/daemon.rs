@@ -340,10 +340,7 @@ impl Daemon {
             pace.stir(now);
         }
         let pause = pace.next(now, self.node.running() > 0, &*setup.chance);
-        let pause = self
-            .node
-            .patience()
-            .map_or(pause, |most| pause.min(most));
+        let pause = self.node.patience().map_or(pause, |most| pause.min(most));
         if !round.worked() && wake.wait(pause) {
             pace.stir(setup.clock.boot());
         }

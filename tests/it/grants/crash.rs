@@ -95,7 +95,9 @@ impl Play {
             }
         }
         let names = self.bench.names(dispatch::stage::Stage::Control);
-        let scratch = names.iter().filter(|name| dispatch::entry::is_scratch(name));
+        let scratch = names
+            .iter()
+            .filter(|name| dispatch::entry::is_scratch(name));
         assert!(scratch.count() <= 1, "{context}");
     }
 }
