@@ -323,6 +323,28 @@ pub fn part(id: TaskId, nonce: Nonce) -> String {
     format!("{id}.{nonce}.part")
 }
 
+/// Returns the task that a file is about, by its name alone: every name of ours begins with the id.
+#[must_use]
+pub fn task_of(name: &str) -> Option<TaskId> {
+    TaskId::parse(name.split_once('.')?.0).ok()
+}
+
+/// Begins the name of a scratch file, made and removed in a folder so that the next listing of it is a true one.
+const SCRATCH: &str = ".poke-";
+
+/// Returns the name of a scratch file.
+#[must_use]
+pub fn scratch(nonce: Nonce) -> String {
+    format!("{SCRATCH}{nonce}")
+}
+
+/// Returns whether this is the name of a scratch file, of any node.
+#[must_use]
+pub fn is_scratch(name: &str) -> bool {
+    let nonce = name.strip_prefix(SCRATCH);
+    nonce.is_some_and(|nonce| Nonce::parse(nonce).is_ok())
+}
+
 /// Returns the task of a file named as the original names tasks, `<uuid>.json`.
 #[must_use]
 pub fn legacy_task(name: &str) -> Option<TaskId> {
@@ -357,6 +379,7 @@ pub fn is_litter(name: &str) -> bool {
         || NAMES.contains(&lower.as_str())
         || lower.contains(".sync-conflict-")
         || lower.ends_with(".partial")
+        || is_scratch(name)
 }
 
 fn generation_of(field: &str) -> Option<u32> {

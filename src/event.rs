@@ -76,6 +76,12 @@ words! {
         TaskGrantWait = "task_grant_wait",
         /// A claim was lost to another; what it produced is kept as late.
         TaskLate = "task_late",
+        /// The sender let a claim of a pool be started.
+        TaskGrant = "task_grant",
+        /// The sender refused a start to a claim of a pool: another one may have been started.
+        TaskWithhold = "task_withhold",
+        /// A member of a pool gave back a claim that was granted and never started.
+        TaskRelease = "task_release",
         /// The sender's node recorded the first verified outcome.
         TaskOutcome = "task_outcome",
         /// Another verified outcome than the recorded one appeared: an alarm.

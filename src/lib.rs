@@ -27,6 +27,7 @@ pub mod killswitch;
 pub mod legacy;
 pub mod limits;
 pub mod outcome;
+pub mod pace;
 pub mod place;
 pub mod policy;
 pub mod process;

@@ -64,6 +64,18 @@ pub const REFUSE_PAUSE: Duration = Duration::from_secs(10);
 pub const STOP_LOOK: Duration = Duration::from_millis(50);
 /// How often the killswitch is looked at while something runs.
 pub const HALT_LOOK: Duration = Duration::from_secs(2);
+/// Longest time between two looks at a share that fails.
+pub const LOST_LOOK: Duration = Duration::from_secs(30);
+/// Shortest time between two looks whatever happens: a client that is asked for the same folder again and again without
+/// a pause may go on answering from its cache (measured: SMB with directory leases, up to 35 s; none with 20 ms).
+pub const LOOK_GAP: Duration = Duration::from_millis(20);
+/// Coarsest tick of a server's clock that is reckoned with (FAT: two seconds): a change of a folder that is older
+/// shares its time with no later one.
+pub const TICK_MAX: Duration = Duration::from_secs(2);
+/// How often a folder that is listened to is read from the server for certain, while there is work.
+pub const STIR_BUSY: Duration = Duration::from_secs(60);
+/// The same without work.
+pub const STIR_IDLE: Duration = Duration::from_secs(300);
 /// How often identity and free space of the share are asked.
 pub const SLOW_LOOK: Duration = Duration::from_secs(60);
 /// An entry in `inbox/` that nobody understands is moved away after this long by the server's time.
@@ -103,6 +115,14 @@ pub const REAP_LOOK: Duration = Duration::from_secs(15);
 pub const GRANT_PATIENCE: Duration = Duration::from_secs(60);
 /// Pause before a task that was started in vain is offered again, times the number of its starts.
 pub const RETRY_PAUSE: Duration = Duration::from_secs(30);
+/// Time between two looks of a sender at the claims of a pool, while nothing there waits for its word.
+pub const GRANT_LOOK: Duration = Duration::from_secs(10);
+/// How long a sender looks at every round after it was told that it sent something to a pool.
+pub const GRANT_EAGER: Duration = Duration::from_secs(120);
+/// Looks at a claim that proves nothing, before a sender looks at it as rarely as at nothing.
+pub const GRANT_DOUBTS_MAX: u32 = 5;
+/// Claims of one task that a sender remembers as spent; it refuses all further ones.
+pub const CLAIMS_MAX: usize = 64;
 /// Tasks of one pool that one member holds in `pending-ack/`.
 pub const PARKED_MAX: usize = 16;
 /// Candidates of one pool that are read in one pass; the rest waits for the next.
@@ -174,6 +194,8 @@ const _: () = assert!(LEASE_BEAT.as_secs() * 3 < LEASE_SELF.as_secs());
 const _: () = assert!(REAP_LOOK.as_secs() * (LEASE_LOOKS_MIN as u64 + 1) < LEASE_TERM.as_secs());
 // A claim that waits for a grant is given back before others could take it for dead.
 const _: () = assert!(GRANT_PATIENCE.as_secs() + LEASE_BEAT.as_secs() < LEASE_TERM.as_secs());
+// A claim does not wait in vain for a sender that merely looks rarely.
+const _: () = assert!(GRANT_LOOK.as_secs() * 3 < GRANT_PATIENCE.as_secs());
 // Nobody makes a run directory void while the permit in it may still be good.
 const _: () = assert!(PERMIT_LIFE.as_millis() < HAND_OVER_MAX.as_millis());
 // A document fits what its reader is willing to read.

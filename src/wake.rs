@@ -14,6 +14,8 @@ use std::time::Duration;
 use notify::RecursiveMode;
 use notify::Watcher as _;
 
+use crate::entry;
+
 /// Something to wait on that may end early.
 pub struct Wake {
     sender: SyncSender<()>,
@@ -46,7 +48,7 @@ impl Wake {
         // itself is none: to open a folder for listing is an event too (IN_OPEN), and would wake its own waiter
         // without end.
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if !event.is_ok_and(|event| event.kind.is_access()) {
+            if !event.is_ok_and(|event| event.kind.is_access() || is_scratch(&event)) {
                 bell.ring();
             }
         });
@@ -97,6 +99,14 @@ impl Wake {
     }
 }
 
+/// Whether an event is about nothing but scratch names, which are made to be seen through, not to be seen: those of
+/// this very process would wake it without end.
+fn is_scratch(event: &notify::Event) -> bool {
+    let name = |path: &PathBuf| Some(path.file_name()?.to_str()?.to_owned());
+    let mut names = event.paths.iter().map(name);
+    !event.paths.is_empty() && names.all(|name| name.is_some_and(|name| entry::is_scratch(&name)))
+}
+
 impl Default for Wake {
     fn default() -> Self {
         Self::new()
@@ -106,6 +116,7 @@ impl Default for Wake {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::Nonce;
 
     #[test]
     fn a_look_at_a_folder_does_not_wake_its_own_waiter_and_a_change_does() {
@@ -118,6 +129,15 @@ mod tests {
         assert!(
             !wake.wait(Duration::from_millis(100)),
             "a listing ended the wait"
+        );
+        let scratch = folder.path().join(entry::scratch(Nonce::from_bits(7)));
+        tempfile::NamedTempFile::new_in("/tmp")
+            .unwrap()
+            .persist(scratch)
+            .unwrap();
+        assert!(
+            !wake.wait(Duration::from_millis(100)),
+            "a scratch name ended the wait"
         );
         if wake.watcher.is_some() {
             tempfile::NamedTempFile::new_in(folder.path()).unwrap();

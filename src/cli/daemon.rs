@@ -33,6 +33,7 @@ use crate::audit::local::LocalLog;
 use crate::audit::segment::Writer;
 use crate::audit::ship::ShareShelf;
 use crate::audit::ship::Shipper;
+use crate::clock::BootTime;
 use crate::config::Executor;
 use crate::config::OnShutdown;
 use crate::disk;
@@ -50,6 +51,7 @@ use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::killswitch::Killswitch;
 use crate::limits;
+use crate::pace::Pace;
 use crate::place::Place;
 use crate::stage::Stage;
 use crate::wake::Wake;
@@ -110,6 +112,7 @@ impl Daemon {
             now: flow::Memory::default(),
         };
         node.settings.peers.remove(&setup.node);
+        node.see_through(setup.cache());
         node.begin(&boot_id())?;
         if started::note(setup.config.state_file()?, setup.clock.wall()) {
             let start = Event::of(Word::WatcherStart);
@@ -302,19 +305,17 @@ impl Daemon {
         mut wake: Wake,
     ) -> Result<Exit, Failure> {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        let mut pause = setup.config.poll;
+        let mut pace = Pace::new(setup.config.rhythm(), setup.clock.boot());
         while !stop.load(Ordering::Relaxed) {
             pulse.beat();
+            self.tell_pace(&pace, setup.clock.boot());
             let round = self.round(setup)?;
             pulse.beat();
             wake.follow(self.run_folders());
             // Tied to a completed round, not to a timer: a watcher that hangs is found out.
             let status = self.status();
             let _ = sd_notify::notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
-            pause = next_pause(setup, &self.node, round, pause);
-            if !round.worked() && wake.wait(pause) {
-                pause = setup.config.poll;
-            }
+            self.wait(setup, round, &mut pace, &wake);
         }
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         if setup.config.watch.on_shutdown == OnShutdown::Stop {
@@ -326,6 +327,29 @@ impl Daemon {
         }
         self.end();
         Ok(Exit::Ok)
+    }
+
+    /// Waits for the next round: until its time comes, or a local writer or a signal ends the wait.
+    fn wait(&self, setup: &Setup, round: flow::Round, pace: &mut Pace, wake: &Wake) {
+        let now = setup.clock.boot();
+        let trouble = self.node.view().trouble.as_ref();
+        pace.lose(trouble.is_some_and(flow::Trouble::is_lost), now);
+        if round.worked() || round.news {
+            pace.stir(now);
+        }
+        let pause = pace.next(now, self.node.running() > 0, &*setup.chance);
+        let pause = self.node.patience().map_or(pause, |most| pause.min(most));
+        if !round.worked() && wake.wait(pause) {
+            pace.stir(setup.clock.boot());
+        }
+        setup.clock.sleep(limits::LOOK_GAP);
+    }
+
+    /// Heartbeats tell the longest pause that can come before the next of them.
+    fn tell_pace(&mut self, pace: &Pace, now: BootTime) {
+        let runs = self.node.running() > 0;
+        let bound = pace.bound(now.plus(limits::BEAT_IDLE), runs);
+        self.node.settings.poll_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
     }
 
     fn status(&self) -> String {
@@ -340,22 +364,6 @@ impl Daemon {
             },
             ToString::to_string,
         )
-    }
-}
-
-/// After work at once again, then slower and slower; while anything runs, at least as often as the killswitch demands.
-fn next_pause(setup: &Setup, node: &Node, round: flow::Round, last: Duration) -> Duration {
-    let slowest = setup.config.poll_idle.max(setup.config.poll);
-    let pause = if round.worked() {
-        setup.config.poll
-    } else {
-        (last * 3 / 2).min(slowest)
-    };
-    let pause = node.patience().map_or(pause, |most| pause.min(most));
-    if node.running() > 0 {
-        pause.min(limits::HALT_LOOK)
-    } else {
-        pause
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,6 +49,7 @@ use crate::keyring::Keyring;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::share::Cache;
 use crate::share::FolderShare;
 use crate::share::Share;
 use crate::transport::FolderTransport;
@@ -55,6 +57,9 @@ use crate::transport::Transport;
 
 /// Bytes of the audit log copied to the share at once.
 pub const SHIP_BUDGET: u64 = 1024 * 1024;
+
+/// Most of the mount table that is read, in bytes.
+const MOUNTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Flags that every program takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -203,6 +208,18 @@ impl Setup {
             keys,
             insecure_key: common.insecure_key,
         })
+    }
+
+    /// Returns how far a listing of the share may be behind, by what it is mounted with.
+    #[must_use]
+    pub fn cache(&self) -> Cache {
+        let Ok(root) = self.config.root() else {
+            return Cache::default();
+        };
+        let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+        let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
+        let table = table.unwrap_or_default();
+        Cache::of_mount(&String::from_utf8_lossy(&table), &root)
     }
 
     /// Makes sure that the folder is our share.

@@ -130,6 +130,7 @@ pub(super) struct File {
     pub(super) keys: Field<Paths>,
     pub(super) poll: Field<Time>,
     pub(super) poll_idle: Field<Time>,
+    pub(super) poll_rest: Field<Time>,
     pub(super) slots: Field<u32>,
     pub(super) watch: WatchTable,
     pub(super) share: ShareTable,

@@ -14,6 +14,7 @@ use crate::id::NodeName;
 use crate::id::ProfileName;
 use crate::limits;
 use crate::outcome::words;
+use crate::pace::Rhythm;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::policy::Receiver;
@@ -138,8 +139,10 @@ pub struct Config {
     pub keys: Vec<PathBuf>,
     /// Time between two looks at the share while there is work.
     pub poll: Duration,
-    /// Longest time between two looks when there is none.
+    /// Longest time between two looks when there has been none for some seconds.
     pub poll_idle: Duration,
+    /// Longest time between two looks when there has been none for ten minutes.
+    pub poll_rest: Duration,
     /// Attempts at once.
     pub slots: u32,
     /// Settings of the watcher.
@@ -168,8 +171,9 @@ impl Default for Config {
             state: None,
             state_file: None,
             keys: Vec::new(),
-            poll: Duration::from_secs(1),
+            poll: Duration::from_millis(500),
             poll_idle: Duration::from_secs(5),
+            poll_rest: Duration::from_secs(15),
             slots: 2,
             watch: Watch::default(),
             share: Share::default(),
@@ -226,6 +230,16 @@ impl Config {
         self.state_file
             .as_deref()
             .ok_or(Error::Missing { key: "state" })
+    }
+
+    /// Returns the pauses between two looks at the share.
+    #[must_use]
+    pub const fn rhythm(&self) -> Rhythm {
+        Rhythm {
+            busy: self.poll,
+            idle: self.poll_idle,
+            rest: self.poll_rest,
+        }
     }
 
     /// Returns every known peer, sorted. Two nodes may share one file, so this node's own name may stand in it.

@@ -67,6 +67,7 @@ pub(super) fn top(config: &Config) -> Vec<Cell> {
         ("keys", list(config.keys.iter().map(|path| path.display()))),
         ("poll", time(config.poll)),
         ("poll_idle", time(config.poll_idle)),
+        ("poll_rest", time(config.poll_rest)),
         ("slots", plain(config.slots)),
     ]
 }

@@ -59,9 +59,12 @@ pub(super) fn fill(config: &mut Config, file: File, reading: &mut Reading<'_>) -
         time(reading, key, field, limits::POLL_MIN, limits::POLL_MAX)
     };
     config.poll = poll(reading, "poll", file.poll).unwrap_or(config.poll);
-    // Who makes the short one longer than the default of the long one means both.
-    config.poll_idle =
-        poll(reading, "poll_idle", file.poll_idle).unwrap_or(config.poll_idle.max(config.poll));
+    // Who makes a short one longer than the default of a long one means both; who says how long an idle node may wait
+    // means at any time.
+    let idle = poll(reading, "poll_idle", file.poll_idle);
+    config.poll_idle = idle.unwrap_or(config.poll_idle.max(config.poll));
+    let rest = idle.unwrap_or(config.poll_rest.max(config.poll_idle));
+    config.poll_rest = poll(reading, "poll_rest", file.poll_rest).unwrap_or(rest);
     config.slots =
         count(reading, "slots", file.slots, 1, limits::SLOTS_MAX).unwrap_or(config.slots);
     config.watch = watch(reading, file.watch);

@@ -30,6 +30,7 @@ pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
         Err(error) if error.is_absent() => return Ok(0),
         other => other?,
     };
+    node.saw(&inbox, &listing);
     let (queued, unknown) = sort(node, lane, listing);
     junk::pass(node, lane, unknown)?;
     if backlog(node, lane) >= limits::PASS_ENTRIES_MAX {
@@ -131,6 +132,8 @@ fn take(node: &mut Node, lane: &Lane, inbox: &Place, entry: &Queued) -> Result<b
         .advance((inbox, &entry.file), (&processing, &claim.to_string()))
     {
         Advance::Moved => {
+            let now = node.clock.boot();
+            node.now.fresh.took(inbox, &entry.file, now);
             receive::task(node, lane, &claim)?;
             Ok(true)
         }

@@ -373,9 +373,8 @@ impl<'a> Broom<'a> {
 
 /// The task that a file of ours is about, by its name.
 fn task_of(entry: &Listed) -> Option<TaskId> {
-    let (id, _) = entry.name.split_once('.')?;
     (entry.raw.is_none() && entry.kind == EntryKind::File)
-        .then(|| TaskId::parse(id).ok())
+        .then(|| entry::task_of(&entry.name))
         .flatten()
 }
 

@@ -13,7 +13,9 @@
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
 //! | `pool` | what differs where several nodes serve a lane |
-//! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
+//! | [`grant`] | in a pool: the sender lets one claim start, or refuses it |
+//! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
+//! | [`fresh`] | listings that are true in the end |
 //! | `recover` | what a crash left → one of the above |
 //! | [`fsck`] | what no arrow leaves behind |
 //! | [`gc`] | `done/` → its days; what nobody needs any more → gone |
@@ -30,8 +32,10 @@ pub mod collect;
 mod commit;
 mod decide;
 pub mod finish;
+pub mod fresh;
 pub mod fsck;
 pub mod gc;
+pub mod grant;
 pub mod granted;
 mod junk;
 pub mod lanes;
@@ -141,7 +145,7 @@ pub struct Settings {
     pub free_bytes_min: u64,
     /// The one task that may be started, where it is run by hand; any where `None`.
     pub only: Option<TaskId>,
-    /// Shortest time between two rounds, as heartbeats tell it, in milliseconds.
+    /// Longest time between two rounds until the next heartbeat, which tells it, in milliseconds.
     pub poll_ms: u64,
 }
 
@@ -191,6 +195,8 @@ pub struct Node {
 pub struct Memory {
     /// Admitted tasks that wait for a slot, first served first.
     pub(crate) waiting: BTreeSet<Ticket>,
+    /// The profiles of tasks that were proved and then lacked what these need.
+    pub(crate) profiles: HashMap<TaskId, ProfileName>,
     /// Tasks that are not tried again before this: not-before, or after a start that did not happen.
     pub(crate) not_before: HashMap<TaskId, BootTime>,
     /// Attempts that run, with what they hold.
@@ -211,6 +217,10 @@ pub struct Memory {
     pub(crate) suspects: HashSet<TaskId>,
     /// When tasks of a peer were admitted, for its quota.
     pub(crate) admissions: HashMap<NodeName, Vec<Timestamp>>,
+    /// The folders that are listened to, as last seen.
+    pub(crate) fresh: fresh::Fresh,
+    /// Whether one of them held other names in this round than before.
+    pub(crate) news: bool,
     /// Control documents that lie in a lane, already judged and found wanting.
     pub(crate) wanting: HashMap<Lane, HashSet<String>>,
     /// Junk seen in an inbox, with when it was first seen.
@@ -227,6 +237,8 @@ pub struct Memory {
     pub(crate) view: View,
     /// Why tasks wait, as last found; for `dispatch why`.
     pub(crate) beats: beat::Beats,
+    /// What this node saw of the claims of pools that it asks.
+    pub(crate) looks: grant::Looks,
     /// Events that were told once and not again until they change.
     pub(crate) told: HashMap<&'static str, HashSet<String>>,
 }
@@ -359,6 +371,7 @@ impl Node {
     }
 
     pub(crate) fn step_out(&mut self, id: TaskId) {
+        self.now.profiles.remove(&id);
         if let Some(ticket) = self.ticket(id) {
             self.now.waiting.remove(&ticket);
         }

@@ -11,7 +11,9 @@ use super::cancel;
 use super::commit;
 use super::decide;
 use super::finish;
+use super::fresh;
 use super::gc;
+use super::grant;
 use super::park;
 use super::pool;
 use super::receive;
@@ -41,13 +43,17 @@ pub struct Round {
     pub ended: usize,
     /// Tasks whose outcome is committed and revealed.
     pub closed: usize,
+    /// Claims of pools about which this node decided, as their sender.
+    pub granted: usize,
+    /// Whether a folder that is listened to holds other names than before.
+    pub news: bool,
 }
 
 impl Round {
     /// Returns whether anything moved, so that the next round should come soon.
     #[must_use]
     pub const fn worked(self) -> bool {
-        self.admitted + self.started + self.ended + self.closed > 0
+        self.admitted + self.started + self.ended + self.closed + self.granted > 0
     }
 }
 
@@ -67,6 +73,7 @@ impl Node {
     /// [`Error::Journal`]: the node must stop.
     pub fn round(&mut self) -> Result<Round, Error> {
         let mut round = Round::default();
+        self.now.news = false;
         root::look(self);
         let pass = finish::pass(self);
         round.ended = self.bear("attempts", "", pass)?.unwrap_or(0);
@@ -86,6 +93,7 @@ impl Node {
         let now = self.clock.wall();
         receive::forget_admissions(self, now);
         self.journal.sync()?;
+        round.news = self.now.news;
         Ok(round)
     }
 
@@ -99,6 +107,8 @@ impl Node {
             let about = format!("{lane} ");
             round.admitted += self.bear("lane", &about, pass)?.unwrap_or(0);
         }
+        let pass = grant::pass(self);
+        round.granted = self.bear("grants", "", pass)?.unwrap_or(0);
         let pass = expire(self);
         self.bear("expire", "", pass)?;
         if self.now.view.trouble == Some(Trouble::Draining) {
@@ -117,6 +127,8 @@ impl Node {
         round.closed += self.bear("commit", "", pass)?.unwrap_or(0);
         let pass = gc::now_and_then(self);
         self.bear("gc", "", pass)?;
+        let is_busy = round.worked() || self.running() + self.waiting() > 0;
+        fresh::pass(self, is_busy);
         Ok(())
     }
 
@@ -158,6 +170,9 @@ impl Node {
             let control = self.controls(lane)?;
             cancel::pass(self, lane, &control)?;
             park::decisions(self, lane, &control)?;
+        } else {
+            let control = Place::Stage(lane.clone(), Stage::Control);
+            self.now.fresh.leave(&control);
         }
         Ok(taken)
     }
@@ -184,9 +199,9 @@ impl Node {
     }
 
     pub(super) fn controls(&mut self, lane: &Lane) -> Result<Vec<ControlName>, Error> {
-        let listing = self
-            .transport
-            .list(&Place::Stage(lane.clone(), Stage::Control))?;
+        let at = Place::Stage(lane.clone(), Stage::Control);
+        let listing = self.transport.list(&at)?;
+        self.saw(&at, &listing);
         if let Some(wanting) = self.now.wanting.get_mut(lane) {
             let here: HashSet<&str> = listing.iter().map(|entry| entry.name.as_str()).collect();
             wanting.retain(|name| here.contains(name.as_str()));

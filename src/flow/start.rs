@@ -101,6 +101,15 @@ pub(super) fn is_due(node: &Node, id: TaskId) -> bool {
             .is_none_or(|moment| *moment <= node.clock.boot())
         && !node.now.beats.is_foreign_to(&known.from)
         && !halted
+        && !lacks_room(node, id)
+}
+
+/// Whether it was proved before and what its profile needs is still held: then nothing of the share is asked.
+fn lacks_room(node: &Node, id: TaskId) -> bool {
+    let profile = node.now.profiles.get(&id);
+    let profile = profile.and_then(|name| node.settings.profiles.get(name));
+    profile
+        .is_some_and(|profile| slots::wait(node.settings.slots, profile, &running(node)).is_some())
 }
 
 /// Steps 1 to 6. Returns whether an executor was started.
@@ -118,6 +127,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         return Ok(false);
     };
     if slots::wait(node.settings.slots, &profile, &running(node)).is_some() {
+        node.now.profiles.insert(id, profile.name);
         return Ok(false);
     }
     let Some((claim, number)) = mark(node, &known, claim, proved.task.idempotent)? else {

@@ -5,11 +5,13 @@
 //! what POSIX promises: *an error is not an answer* (the operation may have happened), *only a fresh listing tells*, a
 //! name that was ever used is never used again, and no operation replaces an existing file that others read by name.
 
+mod cache;
 mod folder;
 
 use std::fmt;
 use std::io::Read;
 
+pub use cache::Cache;
 pub use folder::FolderShare;
 
 use crate::clock::Timestamp;

@@ -7,6 +7,7 @@ mod contain;
 mod crash;
 mod docs;
 mod fsck;
+mod grants;
 mod hostile;
 mod journey;
 mod keys;
@@ -18,6 +19,9 @@ mod sealed;
 mod settings;
 mod supply;
 mod tidy;
+mod traffic;
+#[cfg(target_os = "linux")]
+mod twin;
 mod vectors;
 mod verify_seal;
 mod views;

@@ -76,9 +76,6 @@ pub struct Ground {
     pub members: Vec<Host>,
     pub(super) sender: Host,
     sender_node: RefCell<Option<Node>>,
-    /// What the sender's node granted; it grants while it is on.
-    pub(super) granted: RefCell<BTreeMap<TaskId, String>>,
-    pub grants: bool,
 }
 
 pub fn party(text: &str) -> Party {
@@ -187,8 +184,6 @@ impl Ground {
             members,
             sender,
             sender_node: RefCell::new(None),
-            granted: RefCell::default(),
-            grants: true,
         };
         let mut lanes = vec![lane()];
         for member in &names {
@@ -276,14 +271,23 @@ impl Ground {
         self.members[member].medium.crash(kept);
     }
 
-    /// A round of the sender's node: it beats, and grants what it may.
+    /// A round of the sender's node: it beats, and lets claims start.
     pub fn sender_round(&self) {
         if let Some(node) = self.sender_node.borrow_mut().as_mut() {
             node.round().unwrap();
         }
-        if self.grants {
-            self.grant();
-        }
+    }
+
+    /// Whether the sender's node lets claims start. It beats all the same.
+    pub fn let_start(&self, on: bool) {
+        let mut node = self.sender_node.borrow_mut();
+        let pools = self.sender.settings.pools.clone();
+        node.as_mut().unwrap().settings.pools = if on { pools } else { BTreeMap::new() };
+    }
+
+    /// The sender's node is switched off.
+    pub fn silence_sender(&self) {
+        *self.sender_node.borrow_mut() = None;
     }
 
     pub fn keys(&self) -> Keyring {

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a world of tests")]
 
+pub mod coarse;
 pub mod life;
+pub mod meter;
 pub mod runner;
 pub mod share;
 pub mod tape;
@@ -84,7 +86,7 @@ pub struct World {
     pub shop: Workshop,
     pub sink: Arc<Memory>,
     pub settings: Settings,
-    share: Arc<dyn Share>,
+    pub share: Arc<dyn Share>,
 }
 
 pub fn name(text: &str) -> NodeName {
