@@ -24,9 +24,9 @@ class Bench:
         for name in ("send", "watch", "exec", "ack"):
             (scratch / f"bin/dispatch-{name}").symlink_to("dispatch")
         self.network = Network()
-        self.server = Machine("S", protocol.role, scratch, self.network, "256M", [("disk", 1024 * MIB)])
+        self.server = Machine("S", protocol.role, scratch, self.network, "256M", [("disk", 256 * MIB)])
         self.server.disk_options = protocol.disk_options
-        disks = [("disk", 512 * MIB), ("ledger", 16 * MIB)]
+        disks = [("disk", 256 * MIB), ("ledger", 16 * MIB)]
         self.clients = {name: Machine(name, "client", scratch, self.network, "192M", disks) for name in "AB"}
         self.a, self.b = (Node(self, name) for name in "AB")
         self.a.peer, self.b.peer = self.b, self.a

@@ -136,7 +136,7 @@ fn reported(node: &mut Node, id: TaskId, claim: &str, report: &Report) -> Result
     let known = node.journal.known(id);
     if known.is_some_and(|known| known.phase == Phase::Started) {
         if !report.started && !is_final(report) {
-            start::missed(node, id, report.detail.as_deref().unwrap_or("not started"))?;
+            start::late(node, id)?;
             return let_go(node, claim);
         }
         if report.class == Some(FailureClass::LeaseLost) && may_go_elsewhere(node, id)? {
