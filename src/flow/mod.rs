@@ -12,7 +12,10 @@
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
+//! | [`grant`] | in a pool: the sender lets one claim start, or refuses it |
+//! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
 //! | [`fresh`] | listings that are true in the end |
+//! | `pool` | what differs where several nodes serve a lane |
 //! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
 //! | `recover` | what a crash left → one of the above |
 //! | [`fsck`] | what no arrow leaves behind |
@@ -33,10 +36,12 @@ pub mod finish;
 pub mod fresh;
 pub mod fsck;
 pub mod gc;
+pub mod grant;
 pub mod granted;
 mod junk;
 pub mod lanes;
 mod park;
+mod pool;
 mod receive;
 pub mod recover;
 mod refuse;
@@ -230,12 +235,16 @@ pub struct Memory {
     pub(crate) keep: Option<Duration>,
     /// Lanes in which something could not be set aside, with when that is tried again.
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
+    /// What is known of the pools it is a member of.
+    pub(crate) pool: pool::Pool,
     /// Whether the operator drains this node.
     pub(crate) drain: bool,
     /// What the last round saw of the share.
     pub(crate) view: View,
     /// Why tasks wait, as last found; for `dispatch why`.
     pub(crate) beats: beat::Beats,
+    /// What this node saw of the claims of pools that it asks.
+    pub(crate) looks: grant::Looks,
     /// Events that were told once and not again until they change.
     pub(crate) told: HashMap<&'static str, HashSet<String>>,
 }
@@ -288,6 +297,20 @@ impl Node {
             && self.now.decided.is_empty()
             && self.now.strays.is_empty()
             && !again
+    }
+
+    /// Gives back what it holds of pools and has not started: for a node that stops. What fails is left to expire.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn give_back(&mut self, why: &str) -> Result<(), Error> {
+        pool::release::all(self, why)
+    }
+
+    /// Returns how long the next round may be put off at most, where claims of pools are to be beaten or looked at.
+    #[must_use]
+    pub fn patience(&self) -> Option<std::time::Duration> {
+        pool::patience(self)
     }
 
     pub(crate) fn tell(&self, event: &Event) {

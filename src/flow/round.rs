@@ -13,7 +13,9 @@ use super::decide;
 use super::finish;
 use super::fresh;
 use super::gc;
+use super::grant;
 use super::park;
+use super::pool;
 use super::receive;
 use super::recover;
 use super::root;
@@ -41,6 +43,8 @@ pub struct Round {
     pub ended: usize,
     /// Tasks whose outcome is committed and revealed.
     pub closed: usize,
+    /// Claims of pools about which this node decided, as their sender.
+    pub granted: usize,
     /// Whether a folder that is listened to holds other names than before.
     pub news: bool,
 }
@@ -49,7 +53,7 @@ impl Round {
     /// Returns whether anything moved, so that the next round should come soon.
     #[must_use]
     pub const fn worked(self) -> bool {
-        self.admitted + self.started + self.ended + self.closed > 0
+        self.admitted + self.started + self.ended + self.closed + self.granted > 0
     }
 }
 
@@ -75,10 +79,8 @@ impl Node {
         round.ended = self.bear("attempts", "", pass)?.unwrap_or(0);
         let pass = stop_what_must(self);
         self.bear("stop", "", pass)?;
-        if !matches!(
-            self.now.view.trouble,
-            Some(Trouble::ShareLost(_) | Trouble::NotOurs(_))
-        ) {
+        let is_lost = self.now.view.trouble.as_ref().is_some_and(Trouble::is_lost);
+        if !is_lost {
             self.on_the_share(&mut round)?;
         }
         match beat::pass(self) {
@@ -94,15 +96,26 @@ impl Node {
     }
 
     fn on_the_share(&mut self, round: &mut Round) -> Result<(), Error> {
+        self.keep_claims()?;
         let pass = commit::pass(self);
         round.closed = self.bear("commit", "", pass)?.unwrap_or(0);
         for lane in self.lanes() {
+            self.keep_claims()?;
             let pass = self.serve(&lane);
             let about = format!("{lane} ");
             round.admitted += self.bear("lane", &about, pass)?.unwrap_or(0);
         }
+        let pass = grant::pass(self);
+        round.granted = self.bear("grants", "", pass)?.unwrap_or(0);
         let pass = expire(self);
         self.bear("expire", "", pass)?;
+        if self.now.view.trouble == Some(Trouble::Draining) {
+            let pass = self.give_back("its member drains");
+            self.bear("drain", "", pass)?;
+        }
+        let pass = pool::release::pass(self);
+        self.bear("release", "", pass)?;
+        self.keep_claims()?;
         if self.now.view.trouble.is_none() {
             let pass = start::pass(self);
             round.started = self.bear("start", "", pass)?.unwrap_or(0);
@@ -117,6 +130,13 @@ impl Node {
         Ok(())
     }
 
+    /// Beats the leases whose time it is.
+    fn keep_claims(&mut self) -> Result<(), Error> {
+        let pass = pool::lease::pass(self);
+        self.bear("lease", "", pass)?;
+        Ok(())
+    }
+
     fn serve(&mut self, lane: &Lane) -> Result<usize, Error> {
         let served = self.serve_once(lane);
         if served.is_err() {
@@ -127,6 +147,9 @@ impl Node {
     }
 
     fn serve_once(&mut self, lane: &Lane) -> Result<usize, Error> {
+        if lane.pool().is_some() {
+            return pool::serve(self, lane);
+        }
         if !self.now.searched.contains(lane) {
             // Before looking: what happens while it is looked through asks for another look.
             self.now.searched.insert(lane.clone());
@@ -152,7 +175,7 @@ impl Node {
         Ok(taken)
     }
 
-    fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
+    pub(super) fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
         let strays: Vec<_> = self
             .now
             .strays
@@ -167,7 +190,7 @@ impl Node {
     }
 
     /// Whether any open task of this lane could be the object of a wish.
-    fn expects_control(&self, lane: &Lane) -> bool {
+    pub(super) fn expects_control(&self, lane: &Lane) -> bool {
         self.journal
             .open_tasks()
             .any(|(_, known)| known.outcome.is_none() && known.lane() == *lane)

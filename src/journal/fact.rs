@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Closed;
 use super::Error;
+use super::Granted;
 use super::Known;
 use crate::clock::Timestamp;
 use crate::id::Digest;
@@ -160,6 +161,48 @@ pub enum Fact {
         /// When.
         at: Timestamp,
     },
+    /// As a sender: this claim of a pool may be started.
+    Granted {
+        /// The task.
+        id: TaskId,
+        /// Digest of the whole task file.
+        digest: Digest,
+        /// No start after this.
+        expires: Timestamp,
+        /// The claim without `.json`.
+        claim: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// As a sender: this claim of a pool must not be started.
+    Refused {
+        /// The task.
+        id: TaskId,
+        /// Digest of the whole task file.
+        digest: Digest,
+        /// No start after this.
+        expires: Timestamp,
+        /// The claim without `.json`.
+        claim: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// As a sender: the claim that was granted never started and never will, its member says.
+    Released {
+        /// The task.
+        id: TaskId,
+        /// The claim without `.json`.
+        claim: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// What was granted of a task, as a rewritten journal begins with it.
+    Grants {
+        /// The task.
+        id: TaskId,
+        /// What was decided.
+        granted: Box<Granted>,
+    },
     /// An open task, as a rewritten journal begins with it.
     Open {
         /// The task.
@@ -195,6 +238,10 @@ impl Fact {
             | Self::Returned { id, .. }
             | Self::Left { id, .. }
             | Self::Closed { id, .. }
+            | Self::Granted { id, .. }
+            | Self::Refused { id, .. }
+            | Self::Released { id, .. }
+            | Self::Grants { id, .. }
             | Self::Open { id, .. }
             | Self::Shut { id, .. } => Some(*id),
         }
@@ -210,6 +257,9 @@ impl Fact {
             | Self::Started { at, .. }
             | Self::Decided { at, .. }
             | Self::Left { at, .. }
+            | Self::Granted { at, .. }
+            | Self::Refused { at, .. }
+            | Self::Released { at, .. }
             | Self::Closed { at, .. } => Some(*at),
             _ => None,
         }
@@ -235,6 +285,10 @@ impl Fact {
             Self::Returned { .. } => "returned",
             Self::Left { .. } => "left",
             Self::Closed { .. } => "closed",
+            Self::Granted { .. } => "granted",
+            Self::Refused { .. } => "refused",
+            Self::Released { .. } => "released",
+            Self::Grants { .. } => "grants",
             Self::Open { .. } => "open",
             Self::Shut { .. } => "shut",
         }

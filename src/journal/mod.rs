@@ -11,12 +11,14 @@
 //! file.
 
 mod fact;
+mod grants;
 mod known;
 mod tape;
 
 pub use fact::Approval;
 pub use fact::Back;
 pub use fact::Fact;
+pub use grants::Granted;
 pub use known::Closed;
 pub use known::Known;
 pub use known::Outcome;
@@ -67,6 +69,7 @@ pub struct Journal {
     closed: HashMap<TaskId, Closed>,
     /// Tasks of pools that this node held and holds no more.
     left: HashMap<TaskId, Known>,
+    grants: grants::Grants,
     birth: Timestamp,
     instance: Nonce,
     latest: Timestamp,
@@ -100,6 +103,7 @@ impl Journal {
             open: HashMap::new(),
             closed: HashMap::new(),
             left: HashMap::new(),
+            grants: grants::Grants::default(),
             birth: now,
             instance,
             latest: Timestamp::from_unix(0),
@@ -131,6 +135,7 @@ impl Journal {
             open: HashMap::new(),
             closed: HashMap::new(),
             left: HashMap::new(),
+            grants: grants::Grants::default(),
             birth: Timestamp::from_unix(0),
             instance: Nonce::from_bits(0),
             latest: Timestamp::from_unix(0),
@@ -160,6 +165,12 @@ impl Journal {
     #[must_use]
     pub fn left(&self, id: TaskId) -> Option<&Known> {
         self.left.get(&id)
+    }
+
+    /// Returns what this node granted of a task that it sent to a pool.
+    #[must_use]
+    pub fn granted(&self, id: TaskId) -> Option<&Granted> {
+        self.grants.get(id)
     }
 
     /// Returns every task that is not closed.
@@ -238,6 +249,7 @@ impl Journal {
             .retain(|_, closed| now <= closed.expires.plus(limits::MEMORY_AFTER_EXPIRY));
         self.left
             .retain(|_, left| now <= left.expires.plus(limits::MEMORY_AFTER_EXPIRY));
+        self.grants.forget(now);
     }
 
     /// Moves the birth back, so that older tasks are accepted: the operator says that none of them ran.
@@ -274,6 +286,7 @@ impl Journal {
                 .line(),
             );
         }
+        lines.push_str(&self.grants.lines());
         self.tape
             .replace(lines.as_bytes())
             .inspect_err(|_| self.broken = true)?;
@@ -306,6 +319,13 @@ impl Journal {
                     .remove(id)
                     .ok_or_else(|| contradiction("left", *id, "the task is not open"))?;
                 self.left.insert(*id, known.leave());
+            }
+            Fact::Granted { id, .. }
+            | Fact::Refused { id, .. }
+            | Fact::Released { id, .. }
+            | Fact::Grants { id, .. } => {
+                let applied = self.grants.apply(fact);
+                applied.map_err(|why| contradiction(fact.word(), *id, why))?;
             }
             Fact::Shut { id, closed } => {
                 self.closed.insert(*id, closed.clone());

@@ -79,7 +79,8 @@ impl Broom<'_> {
         let stages = [Stage::Inbox, Stage::Control, Stage::Done];
         let places = stages.map(|stage| self.place(stage));
         for at in places.into_iter().chain([Place::Root]) {
-            for entry in self.transport.list(&at)? {
+            let (listing, _) = self.transport.list_part(&at, limits::INBOX_NAMES_MAX)?;
+            for entry in listing {
                 if self.is_full() {
                     return Ok(());
                 }

@@ -1,11 +1,13 @@
 //! What was done before costs nothing: not a look, not a task; and what piles up is moved and removed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch::chance::Chance as _;
 use dispatch::chance::SeededChance;
 use dispatch::clock::Timestamp;
 use dispatch::entry;
+use dispatch::event::Word;
 use dispatch::flow::Node;
 use dispatch::flow::collect::Whereabouts;
 use dispatch::flow::gc;
@@ -14,8 +16,10 @@ use dispatch::limits;
 use dispatch::outcome::Status;
 use dispatch::place::Place;
 use dispatch::share::Cache;
+use dispatch::share::FolderShare;
 use dispatch::share::Share as _;
 use dispatch::stage::Stage;
+use dispatch::transport::FolderTransport;
 
 use super::metered;
 use crate::world::World;
@@ -137,7 +141,7 @@ fn a_crowd_moves_to_its_day_oldest_first_and_is_still_found() {
             .unwrap();
         assert!(matches!(found, Whereabouts::Answered(_)), "{found:?}");
     }
-    assert!(world.told(dispatch::event::Word::Gc) > 0);
+    assert!(world.told(Word::Gc) > 0);
 }
 
 #[test]
@@ -197,6 +201,41 @@ fn a_day_that_is_not_kept_is_taken_away_at_once_and_removed_a_day_later() {
     meter.age(limits::TRASH_AGE + Duration::from_secs(60));
     assert_eq!(sweep().count("remove"), 3);
     assert_eq!(world.names(Stage::Done), [""; 0]);
+}
+
+#[test]
+fn a_flooded_inbox_is_served_in_parts_and_told_of_once() {
+    let (world, meter, mut node) = metered(7, Cache::None);
+    meter.narrow(10);
+    let chance = Arc::new(SeededChance::new(9));
+    node.transport = Arc::new(FolderTransport::over(
+        meter.clone(),
+        world.clock.clone(),
+        chance,
+    ));
+    for junk in 0..40 {
+        std::fs::write(world.path(Stage::Inbox, &format!("junk {junk}")), "").unwrap();
+    }
+    let sent: Vec<_> = (0..40).map(|_| world.send(&world.task())).collect();
+    meter.age(limits::JUNK_AGE + Duration::from_secs(60));
+    world.settle(&mut node);
+    for sent in &sent {
+        assert_eq!(world.status(sent), Some(Status::Ok));
+    }
+    assert_eq!(world.told(Word::WatcherErr), 1);
+}
+
+#[test]
+fn a_folder_of_too_many_names_is_not_taken_for_a_small_one() {
+    let (world, _, _) = metered(8, Cache::None);
+    for name in 0..5 {
+        std::fs::write(world.path(Stage::Inbox, &name.to_string()), "").unwrap();
+    }
+    let share = FolderShare::at(&world.root());
+    for (max, part) in [(4, true), (5, false), (6, false)] {
+        let (listing, is_part) = share.list_part(&stage(Stage::Inbox), max).unwrap();
+        assert_eq!((listing.len(), is_part), (max.min(5), part));
+    }
 }
 
 #[test]
