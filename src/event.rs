@@ -70,6 +70,10 @@ words! {
         TaskReturn = "task_return",
         /// An orphan was taken over.
         TaskTake = "task_take",
+        /// A claim that was taken over is now one of this node, which decides its outcome.
+        TaskAdopt = "task_adopt",
+        /// A claim waits until its sender's node lets it start.
+        TaskGrantWait = "task_grant_wait",
         /// A claim was lost to another; what it produced is kept as late.
         TaskLate = "task_late",
         /// The sender let a claim of a pool be started.

@@ -228,6 +228,8 @@ impl Daemon {
     }
 
     fn end(&mut self) {
+        // Others may start what waits here; what cannot be given back now is taken over when its lease has run out.
+        let _ = self.node.give_back("its member stops");
         self.node.sink.tell(&Event::of(Word::WatcherStop));
         let _ = self.log.sync();
     }
@@ -336,6 +338,7 @@ impl Daemon {
             pace.stir(now);
         }
         let pause = pace.next(now, self.node.running() > 0, &*setup.chance);
+        let pause = self.node.patience().map_or(pause, |most| pause.min(most));
         if !round.worked() && wake.wait(pause) {
             pace.stir(setup.clock.boot());
         }

@@ -59,19 +59,15 @@ pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
 }
 
 /// An entry of an inbox: its name on the share, and what the name means.
-struct Queued {
-    file: String,
-    name: QueuedName,
+pub(super) struct Queued {
+    pub file: String,
+    pub name: QueuedName,
 }
 
 /// Tells tasks from everything else, and puts them in order.
-fn sort(node: &Node, lane: &Lane, listing: Vec<Listed>) -> (Vec<Queued>, Vec<Listed>) {
+pub(super) fn sort(node: &Node, lane: &Lane, listing: Vec<Listed>) -> (Vec<Queued>, Vec<Listed>) {
     let now = node.clock.wall();
-    let legacy = node
-        .settings
-        .peers
-        .get(&lane.from)
-        .is_some_and(|peer| peer.v2);
+    let legacy = receive::accepts_v2(node, lane);
     let (mut queued, mut unknown) = (Vec::new(), Vec::new());
     for entry in listing {
         let name = QueuedName::parse(&entry.name).or_else(|| {
@@ -101,7 +97,7 @@ fn sort(node: &Node, lane: &Lane, listing: Vec<Listed>) -> (Vec<Queued>, Vec<Lis
 
 /// How many outcomes of this lane wait to be delivered. Where that does not work, nothing more is taken in: each task
 /// that is refused makes one more of them.
-fn backlog(node: &Node, lane: &Lane) -> usize {
+pub(super) fn backlog(node: &Node, lane: &Lane) -> usize {
     let decided = node.now.decided.iter();
     decided.filter(|id| is_of(node, lane, **id)).count()
 }

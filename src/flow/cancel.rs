@@ -102,7 +102,7 @@ pub(super) fn is_wanted(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         .is_none_or(|known| known.outcome.is_some()))
 }
 
-fn proved(node: &mut Node, lane: &Lane, name: &ControlName) -> Option<Cancel> {
+pub(super) fn proved(node: &mut Node, lane: &Lane, name: &ControlName) -> Option<Cancel> {
     match read(node, lane, name) {
         Ok(cancel) => cancel,
         Err(refusal) => {

@@ -15,6 +15,7 @@
 //! | [`grant`] | in a pool: the sender lets one claim start, or refuses it |
 //! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
 //! | [`fresh`] | listings that are true in the end |
+//! | `pool` | what differs where several nodes serve a lane |
 //! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
 //! | `recover` | what a crash left → one of the above |
 //! | [`fsck`] | what no arrow leaves behind |
@@ -40,6 +41,7 @@ pub mod granted;
 mod junk;
 pub mod lanes;
 mod park;
+mod pool;
 mod receive;
 pub mod recover;
 mod refuse;
@@ -228,6 +230,8 @@ pub struct Memory {
     pub(crate) sweep: Option<BootTime>,
     /// Lanes in which something could not be set aside, with when that is tried again.
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
+    /// What is known of the pools it is a member of.
+    pub(crate) pool: pool::Pool,
     /// Whether the operator drains this node.
     pub(crate) drain: bool,
     /// What the last round saw of the share.
@@ -288,6 +292,21 @@ impl Node {
             && self.now.decided.is_empty()
             && self.now.strays.is_empty()
             && !again
+    }
+
+    /// Gives back what it holds of pools and has not started: for a node that stops. What fails is left to expire.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn give_back(&mut self, why: &str) -> Result<(), Error> {
+        pool::release::all(self, why)
+    }
+
+    /// Returns how long the next round may be put off at most, where claims of pools are to be beaten or looked at.
+    #[must_use]
+    pub fn patience(&self) -> Option<std::time::Duration> {
+        let all = [pool::patience(self), grant::patience(self)];
+        all.into_iter().flatten().min()
     }
 
     pub(crate) fn tell(&self, event: &Event) {

@@ -7,6 +7,7 @@ use super::Error;
 use super::Node;
 use super::finish;
 use super::park;
+use super::pool;
 use super::receive;
 use crate::attempt::RunState;
 use crate::entry::ClaimName;
@@ -59,6 +60,7 @@ pub fn from_journal(node: &mut Node) -> Result<(), Error> {
             Phase::Parked | Phase::Returned => {}
         }
     }
+    pool::lease::resume(node);
     discard_leftovers(node);
     Ok(())
 }

@@ -15,6 +15,7 @@ use super::fresh;
 use super::gc;
 use super::grant;
 use super::park;
+use super::pool;
 use super::receive;
 use super::recover;
 use super::root;
@@ -97,9 +98,11 @@ impl Node {
     }
 
     fn on_the_share(&mut self, round: &mut Round) -> Result<(), Error> {
+        self.keep_claims()?;
         let pass = commit::pass(self);
         round.closed = self.bear("commit", "", pass)?.unwrap_or(0);
         for lane in self.lanes() {
+            self.keep_claims()?;
             let pass = self.serve(&lane);
             let about = format!("{lane} ");
             round.admitted += self.bear("lane", &about, pass)?.unwrap_or(0);
@@ -108,6 +111,13 @@ impl Node {
         round.granted = self.bear("grants", "", pass)?.unwrap_or(0);
         let pass = expire(self);
         self.bear("expire", "", pass)?;
+        if self.now.view.trouble == Some(Trouble::Draining) {
+            let pass = self.give_back("its member drains");
+            self.bear("drain", "", pass)?;
+        }
+        let pass = pool::release::pass(self);
+        self.bear("release", "", pass)?;
+        self.keep_claims()?;
         if self.now.view.trouble.is_none() {
             let pass = start::pass(self);
             round.started = self.bear("start", "", pass)?.unwrap_or(0);
@@ -122,6 +132,13 @@ impl Node {
         Ok(())
     }
 
+    /// Beats the leases whose time it is.
+    fn keep_claims(&mut self) -> Result<(), Error> {
+        let pass = pool::lease::pass(self);
+        self.bear("lease", "", pass)?;
+        Ok(())
+    }
+
     fn serve(&mut self, lane: &Lane) -> Result<usize, Error> {
         let served = self.serve_once(lane);
         if served.is_err() {
@@ -132,6 +149,9 @@ impl Node {
     }
 
     fn serve_once(&mut self, lane: &Lane) -> Result<usize, Error> {
+        if lane.pool().is_some() {
+            return pool::serve(self, lane);
+        }
         if !self.now.searched.contains(lane) {
             // Before looking: what happens while it is looked through asks for another look.
             self.now.searched.insert(lane.clone());
@@ -157,7 +177,7 @@ impl Node {
         Ok(taken)
     }
 
-    fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
+    pub(super) fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
         let strays: Vec<_> = self
             .now
             .strays
@@ -172,7 +192,7 @@ impl Node {
     }
 
     /// Whether any open task of this lane could be the object of a wish.
-    fn expects_control(&self, lane: &Lane) -> bool {
+    pub(super) fn expects_control(&self, lane: &Lane) -> bool {
         self.journal
             .open_tasks()
             .any(|(_, known)| known.outcome.is_none() && known.lane() == *lane)

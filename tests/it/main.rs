@@ -13,6 +13,7 @@ mod journey;
 mod keys;
 mod named;
 mod pages;
+mod pool;
 mod programs;
 mod sealed;
 mod settings;

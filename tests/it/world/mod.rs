@@ -7,7 +7,7 @@ pub mod coarse;
 pub mod life;
 pub mod meter;
 pub mod runner;
-mod share;
+pub mod share;
 pub mod tape;
 
 use std::collections::BTreeMap;
