@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod death;
+mod granting;
 mod ground;
+mod judge;
 
 use std::time::Duration;
 
