@@ -122,8 +122,8 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
     failed.map_or(Ok(decided), Err)
 }
 
-/// How long a round may be put off at most, where this node asks a pool: a member that waits for its word gives up after
-/// a while.
+/// How long a round may be put off at most, where this node asks a pool: a member that waits for its word gives up
+/// after a while.
 pub(super) fn patience(node: &Node) -> Option<Duration> {
     if node.expects_claims() {
         return Some(limits::GRANT_BUSY);

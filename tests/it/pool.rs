@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod death;
-mod granting;
 mod ground;
 mod judge;
 

@@ -76,8 +76,7 @@ pub struct Ground {
     pub members: Vec<Host>,
     pub(super) sender: Host,
     sender_node: RefCell<Option<Node>>,
-    /// What the sender's node granted; it grants while it is on.
-    pub(super) granted: RefCell<BTreeMap<TaskId, String>>,
+    /// Whether the sender's node knows that it asks a pool.
     pub grants: bool,
 }
 
@@ -187,7 +186,6 @@ impl Ground {
             members,
             sender,
             sender_node: RefCell::new(None),
-            granted: RefCell::default(),
             grants: true,
         };
         let mut lanes = vec![lane()];
@@ -279,10 +277,10 @@ impl Ground {
     /// A round of the sender's node: it beats, and grants what it may.
     pub fn sender_round(&self) {
         if let Some(node) = self.sender_node.borrow_mut().as_mut() {
+            let pools = self.grants.then(|| self.sender.settings.pools.clone());
+            node.settings.pools = pools.unwrap_or_default();
+            node.expect_claims();
             node.round().unwrap();
-        }
-        if self.grants {
-            self.grant();
         }
     }
 
