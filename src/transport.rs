@@ -20,6 +20,7 @@ use crate::place::Lane;
 use crate::place::Place;
 use crate::share::Attributes;
 use crate::share::EntryKind;
+use crate::share::Hang;
 use crate::share::Listed;
 use crate::share::Share;
 use crate::share::ShareError;
@@ -141,6 +142,16 @@ pub trait Transport: Send + Sync {
 
     /// Returns where this is, for a person.
     fn title(&self) -> String;
+
+    /// Holds every later call to what is there now; see [`Share::anchor`].
+    fn anchor(&self) -> Result<(), ShareError> {
+        Ok(())
+    }
+
+    /// Returns the call that was given up and has not returned, if there is one.
+    fn hang(&self) -> Option<Hang> {
+        None
+    }
 }
 
 /// The queue over a shared folder.
@@ -226,10 +237,7 @@ impl Transport for FolderTransport {
                 // ours.
                 (Ok(None), Ok(true)) | (Err(_), _) | (_, Err(_)) => last = Some(error),
             }
-            if last
-                .as_ref()
-                .is_some_and(|error| !is_worth_waiting(error.kind()))
-            {
+            if last.as_ref().is_some_and(|error| !is_worth_waiting(error)) {
                 break;
             }
         }
@@ -343,12 +351,22 @@ impl Transport for FolderTransport {
     fn title(&self) -> String {
         self.share.title()
     }
+
+    fn anchor(&self) -> Result<(), ShareError> {
+        self.share.anchor()
+    }
+
+    fn hang(&self) -> Option<Hang> {
+        self.share.hang()
+    }
 }
 
 /// Errors that pass: sharing violations, deletes that are pending, a server that restarts.
-fn is_worth_waiting(errno: Errno) -> bool {
-    !matches!(
-        errno,
-        Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT | Errno::ENOTCONN | Errno::ENODEV
-    )
+fn is_worth_waiting(error: &ShareError) -> bool {
+    !error.is_hang()
+        && !error.is_other_ground()
+        && !matches!(
+            error.kind(),
+            Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT | Errno::ENOTCONN | Errno::ENODEV
+        )
 }

@@ -70,6 +70,12 @@ class Node:
         lines = [json.loads(line) for line in ran.out.splitlines()]
         return (ran, lines[0] if lines else None)
 
+    def seconds(self, key):
+        """Returns a duration that is in force here, as `dispatch config` shows it."""
+        shown = self.must("dispatch", "config", key)
+        count, unit = re.search(r'"(\d+)(ms|s|m)"', shown).groups()
+        return int(count) * {"ms": 0.001, "s": 1.0, "m": 60.0}[unit]
+
     def starts(self):
         """Returns what the agents here wrote down: task, attempt, and when, by the host's clock."""
         lines = (line.split() for line in self.machine.read("/ledger/starts").splitlines())

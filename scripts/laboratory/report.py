@@ -21,6 +21,10 @@ class Report:
     def equal(self, scenario, what, seen, wanted):
         self.row(scenario, what, seen, wanted, seen == wanted)
 
+    def tell(self, scenario, what, seen):
+        """A figure that has no bound."""
+        self.row(scenario, what, seen, "", True)
+
     def holds(self):
         return bool(self.rows) and all(row["holds"] for row in self.rows)
 

@@ -113,6 +113,7 @@ impl Daemon {
         };
         node.settings.peers.remove(&setup.node);
         node.see_through(setup.cache());
+        node.now.keep = setup.config.share.keep;
         node.begin(&boot_id())?;
         if started::note(setup.config.state_file()?, setup.clock.wall()) {
             let start = Event::of(Word::WatcherStart);
@@ -186,6 +187,10 @@ impl Daemon {
     fn round(&mut self, setup: &Setup) -> Result<flow::Round, Failure> {
         self.reload_keys(setup);
         let round = self.node.round()?;
+        if self.trouble().is_some_and(flow::Trouble::is_lost) {
+            // Not ours, or not there: nothing of this node goes to it.
+            return Ok(round);
+        }
         let shelf = ShareShelf::new(&*setup.share, &setup.node);
         // The copy is for others; what fails is copied by a later round.
         let Ok(passed) = self.shipper.pass(&shelf, SHIP_BUDGET) else {
@@ -211,7 +216,8 @@ impl Daemon {
             return;
         }
         self.keys_seen = seen;
-        let (keys, problems) = match setup::read_keys(&setup.config, setup.insecure_key) {
+        let root = setup::real_root(&setup.config, &setup.patient);
+        let (keys, problems) = match setup::read_keys(&setup.config, root, setup.insecure_key) {
             Ok(read) => read,
             Err(failure) => (Keyring::default(), vec![failure.to_string()]),
         };
@@ -240,9 +246,11 @@ impl Daemon {
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(cannot)?;
         let (end_signals, stop) = (signals.handle(), AtomicBool::new(false));
         let mut wake = Wake::new();
-        self.watch_folders(setup, &mut wake)?;
+        self.watch_folders(setup, &mut wake);
+        watch_share(setup, &mut wake)?;
         let (bell, pulse) = (wake.bell(), Arc::new(Pulse::default()));
         let ear = Ear {
+            share: setup.patient.clone(),
             pulse: Arc::clone(&pulse),
             runner: Arc::clone(&self.runner),
             killswitch: self.node.killswitch.clone(),
@@ -262,6 +270,7 @@ impl Daemon {
             scope.spawn(move || {
                 for _ in signals.forever() {
                     stop.store(true, Ordering::Relaxed);
+                    setup.patient.hurry();
                     bell.ring();
                     let _ = tell.send(Heard::Signal);
                 }
@@ -280,21 +289,14 @@ impl Daemon {
         })
     }
 
-    /// Local writers wake the watcher at once: inboxes, control, killswitch, and the reports of executors.
-    fn watch_folders(&self, setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
-        let root = setup.config.root()?;
-        wake.on(root);
+    /// What this host itself writes beside the share wakes the watcher at once: local halts, reports of executors,
+    /// keys.
+    fn watch_folders(&self, setup: &Setup, wake: &mut Wake) {
         wake.on(&self.state);
         wake.on(&self.runs);
         for folder in &setup.config.keys {
             wake.on(folder);
         }
-        for lane in setup.lanes_in() {
-            for stage in [Stage::Inbox, Stage::Control] {
-                wake.on(&root.join(Place::Stage(lane.clone(), stage).path()));
-            }
-        }
-        Ok(())
     }
 
     fn rounds(
@@ -365,6 +367,18 @@ impl Daemon {
             ToString::to_string,
         )
     }
+}
+
+/// So do local writers on the share: inboxes, control, killswitch.
+fn watch_share(setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
+    let root = setup.config.root()?;
+    let mut folders = vec![root.to_owned()];
+    for lane in setup.lanes_in() {
+        let heard = [Stage::Inbox, Stage::Control].map(|stage| Place::Stage(lane.clone(), stage));
+        folders.extend(heard.iter().map(|place| root.join(place.path())));
+    }
+    wake.on_share(folders);
+    Ok(())
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -51,6 +51,7 @@ use crate::place::Lane;
 use crate::place::Place;
 use crate::share::Cache;
 use crate::share::FolderShare;
+use crate::share::PatientShare;
 use crate::share::Share;
 use crate::transport::FolderTransport;
 use crate::transport::Transport;
@@ -159,8 +160,10 @@ pub struct Setup {
     pub config: Config,
     /// This node.
     pub node: NodeName,
-    /// The share, as primitive operations.
+    /// The share, as primitive operations; a server that is gone makes them fail after a while.
     pub share: Arc<dyn Share>,
+    /// The same, as what is waited for so long and not longer.
+    pub patient: PatientShare,
     /// The share, as a queue.
     pub transport: Arc<dyn Transport>,
     /// Time.
@@ -188,20 +191,25 @@ impl Setup {
     /// [`Failure`]
     pub fn of(config: Config, common: &Common, voice: &Voice) -> Result<Self, Failure> {
         let node = config.node()?.clone();
-        let root = config.root()?.to_owned();
+        let patient = reach(config.root()?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(OsChance);
-        let share: Arc<dyn Share> = Arc::new(FolderShare::at(&root));
+        let share: Arc<dyn Share> = Arc::new(patient.clone());
         let transport = Arc::new(FolderTransport::over(
             Arc::clone(&share),
             Arc::clone(&clock),
             Arc::clone(&chance),
         ));
-        let keys = keys(&config, common.insecure_key, voice)?;
+        let root = real_root(&config, &patient);
+        let (keys, problems) = read_keys(&config, root, common.insecure_key)?;
+        for problem in problems {
+            voice.warn(&problem);
+        }
         Ok(Self {
             config,
             node,
             share,
+            patient,
             transport,
             clock,
             chance,
@@ -213,10 +221,9 @@ impl Setup {
     /// Returns how far a listing of the share may be behind, by what it is mounted with.
     #[must_use]
     pub fn cache(&self) -> Cache {
-        let Ok(root) = self.config.root() else {
+        let Some(root) = real_root(&self.config, &self.patient) else {
             return Cache::default();
         };
-        let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
         let table = table.unwrap_or_default();
         Cache::of_mount(&String::from_utf8_lossy(&table), &root)
@@ -353,29 +360,56 @@ impl Setup {
     }
 }
 
+/// Returns the share at a path, with the patience of a command. Nothing is touched yet.
+#[must_use]
+pub fn reach(root: &Path) -> PatientShare {
+    let patience = limits::SHARE_PATIENCE_COMMAND;
+    PatientShare::over(
+        Arc::new(FolderShare::at(root)),
+        Arc::new(SystemClock),
+        patience,
+    )
+}
+
+/// Returns the path of the root without links, or by its words where it cannot be resolved in time.
+#[must_use]
+pub fn real_root(config: &Config, share: &PatientShare) -> Option<PathBuf> {
+    let root = config.root.clone()?;
+    let wanted = root.clone();
+    let found = share.errand("find", "the root", move || wanted.canonicalize().ok());
+    Some(found.ok().flatten().unwrap_or(root))
+}
+
 /// Reads the keys of every folder that is there; a key that is not fit is told of and not used.
 ///
 /// # Errors
 /// [`Failure`] where a folder is there and cannot be listed.
 pub fn keys(config: &Config, insecure: bool, voice: &Voice) -> Result<Keyring, Failure> {
-    let (keys, problems) = read_keys(config, insecure)?;
+    let root = config.root.as_deref().map(reach);
+    let root = root.and_then(|share| real_root(config, &share));
+    let (keys, problems) = read_keys(config, root, insecure)?;
     for problem in problems {
         voice.warn(&problem);
     }
     Ok(keys)
 }
 
-/// Reads the keys of every folder that is there. Returns those that are fit, and what is wrong with the others.
+/// Reads the keys of every folder that is there. Returns those that are fit, and what is wrong with the others. `root`
+/// is that of the share, resolved as far as that is possible ([`real_root`]): it is not touched.
 ///
 /// # Errors
 /// [`Failure`] where a folder is there and cannot be listed, unless it is not ours.
-pub fn read_keys(config: &Config, insecure: bool) -> Result<(Keyring, Vec<String>), Failure> {
+pub fn read_keys(
+    config: &Config,
+    root: Option<PathBuf>,
+    insecure: bool,
+) -> Result<(Keyring, Vec<String>), Failure> {
     let storage = if insecure {
         Storage::Insecure
     } else {
         Storage::Local
     };
-    let guard = Guard::new(config.root.clone(), storage);
+    let guard = Guard::with_resolved(root, storage);
     let (mut all, mut problems) = (Vec::new(), Vec::new());
     for folder in &config.keys {
         match Drawer::read(folder, &guard) {

@@ -156,6 +156,7 @@ pub(super) struct WatchTable {
 pub(super) struct ShareTable {
     pub(super) group: Field<String>,
     pub(super) free_min: Field<Size>,
+    pub(super) keep: Field<Time>,
 }
 
 /// `[peer.NAME]`

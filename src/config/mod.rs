@@ -109,6 +109,8 @@ pub struct Share {
     pub group: Option<String>,
     /// Free space below which nothing new is claimed, in bytes.
     pub free_bytes_min: u64,
+    /// How long outcomes are kept; for ever, where `None`.
+    pub keep: Option<Duration>,
 }
 
 impl Default for Share {
@@ -116,6 +118,7 @@ impl Default for Share {
         Self {
             group: None,
             free_bytes_min: limits::FREE_BYTES_MIN,
+            keep: None,
         }
     }
 }

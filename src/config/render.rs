@@ -89,6 +89,7 @@ pub(super) fn share(config: &Config) -> Vec<Cell> {
     vec![
         ("group", config.share.group.as_ref().map(quoted)),
         ("free_min", size(config.share.free_bytes_min)),
+        ("keep", config.share.keep.and_then(time)),
     ]
 }
 

@@ -57,6 +57,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use lanes::Asked;
 pub use lanes::Pools;
@@ -228,6 +229,10 @@ pub struct Memory {
     pub(crate) junk: HashMap<(Lane, String), BootTime>,
     /// When old files are looked for next.
     pub(crate) sweep: Option<BootTime>,
+    /// Whether more outcomes lie in `done/` of some lane than should.
+    pub(crate) crowded: bool,
+    /// How long outcomes are kept; for ever, where `None`.
+    pub(crate) keep: Option<Duration>,
     /// Lanes in which something could not be set aside, with when that is tried again.
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.

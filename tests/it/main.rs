@@ -6,6 +6,7 @@ mod chaos;
 mod contain;
 mod crash;
 mod docs;
+mod doctor;
 mod fsck;
 mod grants;
 mod hostile;

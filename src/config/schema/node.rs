@@ -134,4 +134,13 @@ pub const SHARE: &[Key] = &[
         "\"1GiB\"",
         "Free space on the share and on the local disk below which nothing new is claimed.",
     ),
+    key(
+        "keep",
+        "duration",
+        "",
+        "\"30d\"",
+        "How long outcomes, logs and refused tasks of the lanes served here are kept on the share, by day; at least \
+         two days. The watcher takes older days away by itself, and removes their files a day later. Not set: for \
+         ever.",
+    ),
 ];

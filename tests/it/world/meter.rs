@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use dispatch::clock::Timestamp;
 use dispatch::place::Place;
@@ -50,6 +51,8 @@ pub struct Meter {
     bill: Mutex<Bill>,
     /// What this client keeps of folders.
     kept: Mutex<HashMap<String, Vec<Listed>>>,
+    /// How much later it is at the server than it is.
+    later: Mutex<Duration>,
 }
 
 impl Meter {
@@ -58,7 +61,13 @@ impl Meter {
             inner,
             bill: Mutex::default(),
             kept: Mutex::default(),
+            later: Mutex::default(),
         })
+    }
+
+    /// Lets everything that is there grow older by this much, as the server tells it.
+    pub fn age(&self, by: Duration) {
+        *self.later.lock().unwrap() += by;
     }
 
     /// Returns what was asked since the last time this was asked.
@@ -170,7 +179,8 @@ impl Share for Meter {
 
     fn server_time(&self, at: &Place, scratch: &str) -> Result<Timestamp, ShareError> {
         self.change("time", at, 5);
-        self.inner.server_time(at, scratch)
+        let later = *self.later.lock().unwrap();
+        Ok(self.inner.server_time(at, scratch)?.plus(later))
     }
 
     fn free_bytes(&self) -> Result<u64, ShareError> {
