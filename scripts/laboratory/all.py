@@ -19,7 +19,7 @@ def everything(script, options, own, told):
         rows = told / f"rows.{number}"
         command = [sys.executable, script, protocol, *(names or own), "--programs", options.programs,
                    "--tasks", str(options.tasks), "--idle", str(options.idle), "--rows", rows,
-                   "--turn", told / "turn"] + ["--keep"] * options.keep
+                   "--turn", told / "turn"] + ["--keep"] * options.keep + ["--realtime"] * options.realtime
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    env={key: value for key, value in os.environ.items() if "INSIDE" not in key})
         name = " ".join([protocol, *names])

@@ -21,7 +21,7 @@ def shown(stream, text):
 
 def serve(options, command, scratch):
     """Brings a bench up, runs one command on it or what is typed, and takes it down."""
-    bench = Bench(PROTOCOLS[options.protocol], Path(scratch), options.programs)
+    bench = Bench(PROTOCOLS[options.protocol], Path(scratch), options)
     bench.quiet = bool(command)
     try:
         bench.up()

@@ -203,7 +203,8 @@ fn lost(node: &mut Node, id: TaskId, claim: &str, ended: u32) -> Result<(), Erro
         .task(id)
         .say("the executor vanished");
     event.count = Some(u64::from(ended));
-    node.tell(&event);
+    // What cannot be sealed or written down comes here again in every round.
+    node.tell_once("lost", &format!("{claim} {ended}"), &event);
     let allowed = allowed_attempts(node, id);
     let starts = node.journal.known(id).map_or(0, |known| known.starts);
     if starts < allowed && node.journal.known(id).is_some_and(pool::is_pooled) {
