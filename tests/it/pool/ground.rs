@@ -76,6 +76,8 @@ pub struct Ground {
     pub members: Vec<Host>,
     pub(super) sender: Host,
     sender_node: RefCell<Option<Node>>,
+    /// Whether the sender's node knows that it asks a pool.
+    pub grants: bool,
 }
 
 pub fn party(text: &str) -> Party {
@@ -184,6 +186,7 @@ impl Ground {
             members,
             sender,
             sender_node: RefCell::new(None),
+            grants: true,
         };
         let mut lanes = vec![lane()];
         for member in &names {
@@ -274,6 +277,9 @@ impl Ground {
     /// A round of the sender's node: it beats, and lets claims start.
     pub fn sender_round(&self) {
         if let Some(node) = self.sender_node.borrow_mut().as_mut() {
+            let pools = self.grants.then(|| self.sender.settings.pools.clone());
+            node.settings.pools = pools.unwrap_or_default();
+            node.expect_claims();
             node.round().unwrap();
         }
     }
