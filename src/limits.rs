@@ -166,8 +166,8 @@ pub const POLL_MAX: Duration = Duration::from_secs(60);
 /// Largest configuration file, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Most names of a folder that a listing takes: a stranger who can write to a folder must not fill this node's memory. A
-/// folder with more cannot be listed, which is not the same as empty.
+/// Most names of a folder that a listing takes: a stranger who can write to a folder must not fill this node's memory.
+/// A folder with more cannot be listed, which is not the same as empty.
 pub const LIST_NAMES_MAX: usize = 400_000;
 /// Most names of an `inbox/` that one look takes; what is there beyond waits until these are gone.
 pub const INBOX_NAMES_MAX: usize = 150_000;

@@ -223,7 +223,7 @@ impl Setup {
     #[must_use]
     pub fn cache(&self) -> Cache {
         let Some(root) = real_root(&self.config, &self.patient) else {
-            return Cache::default();
+            return Cache::Stamped;
         };
         Cache::of_mount(&mounts(), &root)
     }
