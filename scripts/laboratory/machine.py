@@ -2,6 +2,7 @@
 
 To kill the process is to cut the power: what the guest had not synced is gone, what its disks hold is there at the next boot.
 """
+import contextlib
 import json
 import os
 import socket
@@ -51,6 +52,7 @@ class Machine:
         self.name, self.role, self.scratch, self.network, self.memory = name, role, scratch, network, memory
         self.address = ADDRESSES[name]
         self.disks = [self.disk(f"{name}.{disk}", size) for disk, size in disks]
+        self.wires = set()
         self.process, self.skew, self.disk_options, self.realtime = None, 0.0, "defaults", False
 
     def disk(self, name, size):
@@ -104,16 +106,27 @@ class Machine:
         return moment - self.skew
 
     def cut(self):
-        """Cuts the power."""
+        """Cuts the power. A dead kernel closes no connection, so that whoever waits for it is told here."""
         if self.process:
             self.process.kill()
             self.process.wait()
             self.process = None
+            for wire in list(self.wires):
+                wire.shutdown(socket.SHUT_RDWR)
+
+    @contextlib.contextmanager
+    def connection(self, patience):
+        with socket.create_connection((self.address, PORT), timeout=patience) as wire:
+            self.wires.add(wire)
+            try:
+                yield wire
+            finally:
+                self.wires.discard(wire)
 
     def parts(self, patience, ask):
         """Asks the resident and yields the parts of its answer."""
         try:
-            with socket.create_connection((self.address, PORT), timeout=min(patience, 10)) as wire:
+            with self.connection(min(patience, 10)) as wire:
                 wire.settimeout(patience)
                 wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 wire.sendall(json.dumps(ask).encode() + b"\n")

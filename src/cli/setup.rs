@@ -228,8 +228,8 @@ impl Setup {
         Cache::of_mount(&mounts(), &root)
     }
 
-    /// Returns whether the modes on the share say anything. An SMB client shows made-up ones, the same for every file, and
-    /// the server decides by its own.
+    /// Returns whether the modes on the share say anything. An SMB client shows made-up ones, the same for every file,
+    /// and the server decides by its own.
     #[must_use]
     pub fn has_modes(&self) -> bool {
         let Some(root) = real_root(&self.config, &self.patient) else {

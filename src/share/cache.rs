@@ -41,7 +41,8 @@ impl Cache {
     }
 }
 
-/// Returns the type of the filesystem in which `root` lies, as the kernel names it, from the text of `/proc/self/mountinfo`.
+/// Returns the type of the filesystem in which `root` lies, as the kernel names it, from the text of
+/// `/proc/self/mountinfo`.
 #[must_use]
 pub fn mounted_as<'a>(mountinfo: &'a str, root: &Path) -> Option<&'a str> {
     let mut best: Option<(PathBuf, &str)> = None;

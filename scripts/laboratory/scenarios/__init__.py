@@ -1,6 +1,7 @@
 """The scenarios, in the order in which they run on one bench. Each is a function of the bench, the report, the options."""
 from .books import books
 from .cost import cost
+from .doctor import doctor
 from .faults import faults
 from .killswitch import killswitch
 from .latency import flow
@@ -13,12 +14,13 @@ SCENARIOS = {
     "flow": flow,
     "killswitch": killswitch,
     "idle": idle,
+    "doctor": doctor,
     "faults": faults,
     "loss": loss,
     "books": books,
     "cost": cost,
 }
 
-# Those that need the processors to themselves, and those that have a bench to themselves when all are run.
-LOUD = {"flow", "killswitch", "faults", "loss"}
-APART = {"cost"}
+# Those that need the processors to themselves, and those that `all` leaves out or gives a bench of its own.
+LOUD = {"flow", "killswitch", "doctor", "faults", "loss"}
+APART = {"cost", "doctor"}
