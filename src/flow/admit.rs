@@ -66,7 +66,7 @@ pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
 fn note_flood(node: &mut Node, lane: &Lane, is_part: bool) {
     let state = lane.to_string();
     if is_part {
-        let why = "more lies in this inbox than one look takes; it is served in parts, and order holds within a part only";
+        let why = "more lies in this inbox than one look takes: it is served in parts, each in its own order";
         let event = Event::of(Word::WatcherErr).peer(&lane.from).say(why);
         node.tell_once("flood", &state, &event);
     } else {

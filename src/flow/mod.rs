@@ -238,6 +238,10 @@ pub struct Memory {
     pub(crate) crowded: bool,
     /// How long outcomes are kept; for ever, where `None`.
     pub(crate) keep: Option<Duration>,
+    /// How many bytes of them are kept in each lane; any number, where `None`.
+    pub(crate) keep_bytes: Option<u64>,
+    /// How much the days of `done/` hold.
+    pub(crate) weights: gc::Weights,
     /// Lanes in which something could not be set aside, with when that is tried again.
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.

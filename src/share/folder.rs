@@ -219,15 +219,7 @@ fn kind_of(kind: FileType) -> EntryKind {
 
 impl Share for FolderShare {
     fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError> {
-        match self.list_part(at, limits::LIST_NAMES_MAX)? {
-            (listing, false) => Ok(listing),
-            (_, true) => Err(ShareError {
-                action: "list",
-                object: object(at, b""),
-                errno: 0,
-                why: Some("it holds more names than can be listed"),
-            }),
-        }
+        super::whole(at, self.list_part(at, limits::LIST_NAMES_MAX)?)
     }
 
     fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {

@@ -191,6 +191,19 @@ pub struct Attributes {
     pub changed: Timestamp,
 }
 
+/// Takes a listing for that of a whole folder only if it is.
+fn whole(at: &Place, listed: (Vec<Listed>, bool)) -> Result<Vec<Listed>, ShareError> {
+    match listed {
+        (listing, false) => Ok(listing),
+        (_, true) => Err(ShareError {
+            action: "list",
+            object: at.to_string(),
+            errno: 0,
+            why: Some("it holds more names than can be listed"),
+        }),
+    }
+}
+
 /// The primitive operations. Names are single components; every error is a [`ShareError`].
 pub trait Share: Send + Sync {
     /// Lists a folder afresh: opened anew by path, read to the end. One GETATTR on NFS when nothing changed.

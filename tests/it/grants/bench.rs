@@ -206,6 +206,7 @@ impl Bench {
             transport: self.world.transport(&Life::charmed()),
             clock: self.world.clock.clone(),
             keys: keys(),
+            pools: std::collections::BTreeMap::new(),
         };
         sender.send(&lane(), task).unwrap()
     }

@@ -322,6 +322,7 @@ impl Ground {
             transport: self.transport(&self.sender, &Life::charmed()),
             clock: self.sender.clock.clone(),
             keys: self.keys(),
+            pools: self.sender.settings.pools.clone(),
         };
         let sent = sender.send(&lane(), task).unwrap();
         assert_eq!(sent.publish, Publish::Published);
