@@ -138,6 +138,8 @@ pub const GRANT_PATIENCE: Duration = Duration::from_secs(60);
 pub const RETRY_PAUSE: Duration = Duration::from_secs(30);
 /// Time between two looks of a sender at the claims of a pool, while nothing there waits for its word.
 pub const GRANT_LOOK: Duration = Duration::from_secs(10);
+/// Longest time between two rounds of a sender while something there may wait for its word.
+pub const GRANT_BUSY: Duration = Duration::from_secs(1);
 /// How long a sender looks at every round after it was told that it sent something to a pool.
 pub const GRANT_EAGER: Duration = Duration::from_secs(120);
 /// Looks at a claim that proves nothing, before a sender looks at it as rarely as at nothing.

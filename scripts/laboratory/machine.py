@@ -16,11 +16,13 @@ BOOT_S = 60
 NICE = -10
 
 
-def prefer():
+def prefer(realtime):
     """Puts all that runs in this laboratory before the rest of the machine: what is measured here are the programs, not the
     patience of a busy host. Every kernel opens a session, and sessions are weighed as wholes (sched(7), autogroup)."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
+            if realtime:
+                os.sched_setscheduler(int(process.name), os.SCHED_RR, os.sched_param(1))
             os.setpriority(os.PRIO_PROCESS, int(process.name), NICE)
             (process / "autogroup").write_text(str(NICE), encoding="ascii")
         except OSError:
@@ -49,7 +51,7 @@ class Machine:
         self.name, self.role, self.scratch, self.network, self.memory = name, role, scratch, network, memory
         self.address = ADDRESSES[name]
         self.disks = [self.disk(f"{name}.{disk}", size) for disk, size in disks]
-        self.process, self.skew, self.disk_options = None, 0.0, "defaults"
+        self.process, self.skew, self.disk_options, self.realtime = None, 0.0, "defaults", False
 
     def disk(self, name, size):
         path = self.scratch / name
@@ -81,7 +83,7 @@ class Machine:
         while True:
             try:
                 self.look_at_clock()
-                return prefer()
+                return prefer(self.realtime)
             except Unreachable:
                 if time.monotonic() > until or self.process.poll() is not None:
                     raise

@@ -20,6 +20,7 @@ use super::ear::Heard;
 use super::ear::Over;
 use super::ear::Pulse;
 use super::failure::Failure;
+use super::send::ASKED;
 use super::setup;
 use super::setup::SHIP_BUDGET;
 use super::setup::Setup;
@@ -69,6 +70,8 @@ pub(super) struct Daemon {
     keys_seen: Vec<Option<SystemTime>>,
     /// When old segments of the log are looked for next.
     retire: BootTime,
+    /// When a task was last sent to a pool from here.
+    asked: Option<SystemTime>,
 }
 
 impl Daemon {
@@ -134,6 +137,7 @@ impl Daemon {
             state: state.to_owned(),
             keys_seen: key_folders(setup),
             retire: setup.clock.boot().plus(limits::SWEEP_SOON),
+            asked: asked_at(state),
         })
     }
 
@@ -191,6 +195,11 @@ impl Daemon {
 
     fn round(&mut self, setup: &Setup) -> Result<flow::Round, Failure> {
         self.reload_keys(setup);
+        let asked = asked_at(&self.state);
+        if asked.is_some() && asked != self.asked {
+            self.node.expect_claims();
+        }
+        self.asked = asked;
         let round = self.node.round()?;
         if self.trouble().is_some_and(flow::Trouble::is_lost) {
             // Not ours, or not there: nothing of this node goes to it.
@@ -408,6 +417,12 @@ fn watch_share(setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
 fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
+}
+
+/// When a command of this host last sent a task to a pool.
+fn asked_at(state: &Path) -> Option<SystemTime> {
+    let meta = std::fs::metadata(state.join(ASKED)).ok()?;
+    meta.modified().ok()
 }
 
 /// When each key folder last changed: adding, replacing and moving a file aside all change its folder.

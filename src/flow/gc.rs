@@ -54,7 +54,7 @@ pub struct Rules {
 /// One thing that was done, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What: `age`, `late`, `part`, `scratch`, `marker`, `control`, `expire`, `remove`.
+    /// What: `age`, `late`, `part`, `scratch`, `marker`, `lease`, `control`, `expire`, `remove`.
     pub what: &'static str,
     /// The entry, from the root.
     pub path: String,
@@ -94,6 +94,7 @@ pub fn served(
     broom.parts()?;
     broom.done(journal)?;
     broom.markers(journal)?;
+    broom.leases()?;
     broom.controls(journal)?;
     broom.scratch()?;
     broom.days(rules.keep)?;

@@ -314,7 +314,8 @@ impl Node {
     /// Returns how long the next round may be put off at most, where claims of pools are to be beaten or looked at.
     #[must_use]
     pub fn patience(&self) -> Option<std::time::Duration> {
-        pool::patience(self)
+        let all = [pool::patience(self), grant::patience(self)];
+        all.into_iter().flatten().min()
     }
 
     pub(crate) fn tell(&self, event: &Event) {

@@ -295,7 +295,12 @@ fn why_not(node: &Node, id: TaskId) -> Option<String> {
     if let Some(trouble) = &node.now.view.trouble {
         return Some(trouble.to_string());
     }
-    let lane = node.journal.known(id)?.lane();
+    let known = node.journal.known(id)?;
+    // Whatever the share kept us waiting for since the document was read: the window is that of the start.
+    if node.clock.wall() > known.expires {
+        return Some(format!("its time was over at {}", known.expires));
+    }
+    let lane = known.lane();
     node.now
         .view
         .switch
@@ -356,6 +361,20 @@ pub(super) fn missed(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error
         answer.detail = Some(format!("it could not be started {misses} times: {why}"));
         return decide::decide(node, id, answer);
     }
+    try_again_later(node, id, misses);
+    Ok(())
+}
+
+/// A start whose permit was over before the agent could go. That says how busy this host is and nothing about the task,
+/// so it is never given up for it.
+pub(super) fn late(node: &mut Node, id: TaskId) -> Result<(), Error> {
+    node.journal.record(Fact::Unstarted { id })?;
+    let misses = node.journal.known(id).map_or(0, |known| known.misses);
+    try_again_later(node, id, misses);
+    Ok(())
+}
+
+fn try_again_later(node: &mut Node, id: TaskId, misses: u32) {
     // Neither its marker nor its run directory is used again.
     node.now.suspects.insert(id);
     let pause = limits::MISS_PAUSE * misses.min(8);
@@ -363,5 +382,4 @@ pub(super) fn missed(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error
         .not_before
         .insert(id, node.clock.boot().plus(pause));
     node.line_up(id);
-    Ok(())
 }

@@ -110,6 +110,22 @@ impl Known {
         self.phase == Phase::Returned && self.back.is_none()
     }
 
+    fn start(&mut self, claim: &str, attempt: u32, at: Timestamp) -> Result<(), &'static str> {
+        if self.phase != Phase::Admitted {
+            return Err("it is not waiting for a start");
+        }
+        // In a pool others may have started it meanwhile.
+        let is_next = attempt == self.starts + 1;
+        if !is_next && (self.to.pool().is_none() || attempt <= self.starts) {
+            return Err("the attempt is not the next one");
+        }
+        claim.clone_into(&mut self.claim);
+        self.phase = Phase::Started;
+        self.starts = attempt;
+        self.started = at;
+        Ok(())
+    }
+
     pub(super) fn apply(&mut self, fact: &Fact) -> Result<(), &'static str> {
         let decided = self.outcome.is_some();
         match fact {
@@ -132,18 +148,10 @@ impl Known {
             Fact::Started {
                 claim, attempt, at, ..
             } => {
-                if self.phase != Phase::Admitted || decided {
+                if decided {
                     return Err("it is not waiting for a start");
                 }
-                // In a pool others may have started it meanwhile.
-                let is_next = *attempt == self.starts + 1;
-                if !is_next && (self.to.pool().is_none() || *attempt <= self.starts) {
-                    return Err("the attempt is not the next one");
-                }
-                self.claim.clone_from(claim);
-                self.phase = Phase::Started;
-                self.starts = *attempt;
-                self.started = *at;
+                self.start(claim, *attempt, *at)?;
             }
             Fact::Unstarted { .. } if self.phase == Phase::Started => {
                 self.phase = Phase::Admitted;

@@ -241,11 +241,11 @@ fn what_left_is_remembered_and_may_come_again() {
         why: "the executor vanished".into(),
     };
     journal.record(Fact::Returned { id: id(1), back }).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
     // Between the record and the move: it is still this node's to give back.
-    assert_eq!(
-        open(&path).unwrap().known(id(1)).unwrap().phase,
-        Phase::Returned
-    );
+    let mut journal = open(&path).unwrap();
+    assert_eq!(journal.known(id(1)).unwrap().phase, Phase::Returned);
     let (at, left) = (now(), id(1));
     journal.record(Fact::Left { id: left, at }).unwrap();
     assert!(matches!(
@@ -253,11 +253,13 @@ fn what_left_is_remembered_and_may_come_again() {
         Err(Error::Contradiction { .. })
     ));
     journal.sync().unwrap();
+    drop(journal);
     for _ in 0..2 {
         let again = open(&path).unwrap();
         assert!(again.known(left).is_none() && again.closed(left).is_none());
         assert_eq!(again.left(left).unwrap().starts, 1);
     }
+    let mut journal = open(&path).unwrap();
     journal.record(admitted(1)).unwrap();
     assert!(journal.left(left).is_none());
 }

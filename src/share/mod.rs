@@ -16,6 +16,7 @@ use std::io::Read;
 use std::time::Duration;
 
 pub use cache::Cache;
+pub use cache::mounted_as;
 pub use folder::FolderShare;
 pub use patient::PatientShare;
 

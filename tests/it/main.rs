@@ -15,6 +15,7 @@ mod keys;
 mod named;
 mod pages;
 mod pool;
+mod pooled;
 mod programs;
 mod sealed;
 mod settings;

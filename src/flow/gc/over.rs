@@ -36,6 +36,30 @@ impl Broom<'_> {
         Ok(())
     }
 
+    /// Leases of a pool beside which no claim lies. A member removes them by what it sees; this goes by their age.
+    pub(super) fn leases(&mut self) -> Result<(), ShareError> {
+        if self.lane.pool().is_none() {
+            return Ok(());
+        }
+        let processing = self.place(Stage::Processing);
+        let listing = self.transport.list(&processing)?;
+        let parked = self.transport.list(&self.place(Stage::PendingAck))?;
+        let claims = listing.iter().chain(&parked);
+        let held: BTreeSet<String> = claims
+            .filter_map(|entry| Some(ClaimName::parse(&entry.name)?.lease()))
+            .collect();
+        for entry in &listing {
+            if self.is_full() {
+                break;
+            }
+            let is_lone = ClaimName::of_lease(&entry.name).is_some() && !held.contains(&entry.name);
+            if is_lone && self.is_older(&processing, &entry.name, limits::LEASE_TERM * 4) {
+                self.remove("lease", &processing, &entry.name)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Decisions and wishes about tasks that are over, once they could not be shown again.
     pub(super) fn controls(&mut self, journal: &Journal) -> Result<(), ShareError> {
         let control = self.place(Stage::Control);

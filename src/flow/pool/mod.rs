@@ -61,8 +61,10 @@ pub(crate) struct Pool {
     looks: HashMap<Lane, look::Last>,
     /// Entries of inboxes that were read and are left where they are for now.
     passed_over: HashMap<(Lane, String), candidate::Left>,
-    /// What the sender's node decided about claims of ours, and since when we ask.
+    /// Claims that wait for the word of the sender's node.
     grants: HashMap<TaskId, permit::Asked>,
+    /// Tasks about which such a word lies in `control/`, as last listed.
+    said: HashMap<Lane, BTreeSet<TaskId>>,
     /// What was last seen of the nodes of senders.
     senders: HashMap<NodeName, sender::Sign>,
 }
@@ -80,12 +82,14 @@ pub(super) fn serve(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
     let control = if node.expects_control(lane) || !queued.is_empty() {
         node.controls(lane)?
     } else {
+        let control = Place::Stage(lane.clone(), Stage::Control);
+        node.now.fresh.leave(&control);
         Vec::new()
     };
     let taken = claim::pass(node, lane, queued, &control)?;
     cancel::pass(node, lane, &control)?;
     park::decisions(node, lane, &control)?;
-    permit::read(node, lane, &control)?;
+    permit::note(node, lane, &control);
     Ok(taken)
 }
 

@@ -4,6 +4,8 @@
 //! A grant is sealed, about one claim, and lies in `control/` until the task is closed: nothing of it is lost by a
 //! crash. What is in memory here is only when we began to ask, and what was read.
 
+use std::collections::BTreeSet;
+
 use super::Error;
 use super::Node;
 use super::fence;
@@ -11,32 +13,23 @@ use super::lease;
 use super::release;
 use super::starts_in;
 use crate::clock::BootTime;
-use crate::clock::Timestamp;
-use crate::document::Context;
-use crate::document::Grant;
-use crate::document::Kind;
-use crate::document::Permission;
-use crate::document::Rules;
 use crate::entry::ClaimName;
 use crate::entry::ControlKind;
 use crate::entry::ControlName;
-use crate::envelope::Envelope;
 use crate::event::Event;
 use crate::event::Word;
 use crate::flow::decide;
 use crate::flow::finish;
-use crate::id::Party;
+use crate::flow::granted;
+use crate::flow::granted::Said;
 use crate::id::TaskId;
 use crate::journal::Back;
 use crate::journal::Known;
-use crate::journal::Phase;
 use crate::limits;
 use crate::outcome::FailureClass;
 use crate::outcome::Status;
 use crate::place::Lane;
 use crate::place::Place;
-use crate::reason::Reason;
-use crate::reason::Refusal;
 use crate::stage::Stage;
 
 /// A claim that needs a grant.
@@ -44,94 +37,17 @@ use crate::stage::Stage;
 pub(crate) struct Asked {
     claim: ClaimName,
     since: BootTime,
-    answer: Option<(Permission, Timestamp)>,
 }
 
-/// Reads the grants that lie in `control/` for claims of this member.
-pub(super) fn read(node: &mut Node, lane: &Lane, control: &[ControlName]) -> Result<(), Error> {
+/// Which tasks the sender's node has said something about to this member, by the names of the documents.
+pub(super) fn note(node: &mut Node, lane: &Lane, control: &[ControlName]) {
     let mine = ControlKind::Grant(node.settings.node.clone());
-    let mut reads = 0;
-    for name in control.iter().filter(|name| name.kind == mine) {
-        let waits = node.journal.known(name.id).is_some_and(|known| {
-            known.phase == Phase::Admitted && known.lane() == *lane && known.outcome.is_none()
-        });
-        let has_answer = node
-            .now
-            .pool
-            .grants
-            .get(&name.id)
-            .is_some_and(|asked| asked.answer.is_some());
-        let file = name.to_string();
-        if !waits || has_answer || node.is_wanting(lane, &file) {
-            continue;
-        }
-        reads += 1;
-        if reads > limits::PASS_ENTRIES_MAX {
-            break;
-        }
-        match proved(node, lane, name) {
-            Ok(Some(grant)) => accept(node, lane, file, &grant),
-            Ok(None) => {}
-            Err(refusal) => {
-                let event = Event::of(Word::DocumentReject)
-                    .task(name.id)
-                    .peer(&lane.from)
-                    .code(refusal.reason.as_str())
-                    .say(&refusal.to_string());
-                node.find_wanting(lane, file, &event);
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Reads and proves one grant. `None`: not readable now.
-fn proved(node: &Node, lane: &Lane, name: &ControlName) -> Result<Option<Grant>, Refusal> {
-    let control = Place::Stage(lane.clone(), Stage::Control);
-    let file = name.to_string();
-    let bytes = match node
-        .transport
-        .read(&control, &file, limits::CONTROL_BYTES_MAX)
-    {
-        Ok(bytes) => bytes,
-        Err(error) if error.why.is_some() => {
-            return Err(Refusal::new(Reason::Type, &error.to_string()));
-        }
-        Err(_) => return Ok(None),
-    };
-    let context = Context {
-        from: Party::from(&lane.from),
-        to: node.party(),
-        kind: Kind::Grant,
-    };
-    let now = node.clock.wall();
-    let grant = Envelope::read(bytes)
-        .verify(&node.keys, &context, now)?
-        .grant(&Rules::at(now))?;
-    let digest = node.journal.known(name.id).map(|known| known.digest);
-    if grant.task_id != name.id || digest != Some(grant.task_sha256) {
-        let why = "the grant is about another task or other bytes";
-        return Err(Refusal::new(Reason::Digest, why));
-    }
-    Ok(Some(grant))
-}
-
-fn accept(node: &mut Node, lane: &Lane, file: String, grant: &Grant) {
-    let id = grant.task_id;
-    let claim = node.journal.known(id).map(|known| known.claim.clone());
-    if claim != Some(grant.claim.stem()) {
-        // An earlier claim of ours, which was given back: it says nothing about this one.
-        let names = node.now.wanting.entry(lane.clone()).or_default();
-        names.insert(file);
-        return;
-    }
-    let since = node.clock.boot();
-    let asked = node.now.pool.grants.entry(id).or_insert_with(|| Asked {
-        claim: grant.claim.clone(),
-        since,
-        answer: None,
-    });
-    asked.answer = Some((grant.decision, grant.expires));
+    let said: BTreeSet<TaskId> = control
+        .iter()
+        .filter(|name| name.kind == mine)
+        .map(|name| name.id)
+        .collect();
+    node.now.pool.said.insert(lane.clone(), said);
 }
 
 /// Whether a claim may be started now, as far as the pool is concerned; and what follows where it never will.
@@ -172,30 +88,24 @@ fn lasts(node: &mut Node, id: TaskId) -> Result<bool, Error> {
 
 fn is_granted(node: &mut Node, id: TaskId, claim: &ClaimName) -> Result<bool, Error> {
     let now = node.clock.boot();
-    let fresh = Asked {
-        claim: claim.clone(),
-        since: now,
-        answer: None,
+    let asked = node.now.pool.grants.get(&id);
+    let since = match asked.filter(|asked| asked.claim == *claim) {
+        Some(asked) => asked.since,
+        None => {
+            let (claim, since) = (claim.clone(), now);
+            node.now.pool.grants.insert(id, Asked { claim, since });
+            since
+        }
     };
-    let asked = node
-        .now
-        .pool
-        .grants
-        .entry(id)
-        .or_insert_with(|| fresh.clone());
-    if asked.claim != *claim {
-        *asked = fresh;
-    }
-    let (since, answer) = (asked.since, asked.answer);
-    match answer {
-        Some((Permission::Start, expires)) if node.clock.wall() <= expires => return Ok(true),
-        Some((Permission::Refuse, _)) => {
-            refused(node, id)?;
+    match said(node, id, claim)? {
+        Said::Start => return Ok(true),
+        Said::Refused(why) => {
+            refused(node, id, &why)?;
             return Ok(false);
         }
-        _ => {}
+        Said::Nothing => {}
     }
-    if answer.is_some() || now.since(since) >= limits::GRANT_PATIENCE {
+    if now.since(since) >= limits::GRANT_PATIENCE {
         let why = "its sender's node did not let it start in time".to_owned();
         release::give_back(node, id, never_ran(why))?;
     } else {
@@ -204,6 +114,21 @@ fn is_granted(node: &mut Node, id: TaskId, claim: &ClaimName) -> Result<bool, Er
         node.tell_once("grant", &claim.to_string(), &event);
     }
     Ok(false)
+}
+
+/// What the sender's node says about a claim. Read when it counts, so that a grant whose time is over is none; and not
+/// asked for where no such document lies there.
+fn said(node: &mut Node, id: TaskId, claim: &ClaimName) -> Result<Said, Error> {
+    let Some(known) = node.journal.known(id) else {
+        return Ok(Said::Nothing);
+    };
+    let (lane, digest) = (known.lane(), known.digest);
+    let seen = node.now.pool.said.get(&lane);
+    if !seen.is_some_and(|seen| seen.contains(&id)) {
+        return Ok(Said::Nothing);
+    }
+    let control = node.controls(&lane)?;
+    Ok(granted::said(node, &lane, claim, digest, &control))
 }
 
 /// How a task that was not started under its claim is given back.
@@ -216,13 +141,13 @@ pub(super) const fn never_ran(why: String) -> Back {
 }
 
 /// Another claim may have been started.
-fn refused(node: &mut Node, id: TaskId) -> Result<(), Error> {
-    let why = "its sender's node let another claim of it start, whose end is not known; it is not run again";
+fn refused(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> {
+    let why = format!("it may have been started under another claim, and is not run again: {why}");
     let Some(mut answer) = decide::blank(node, id, Status::Indeterminate) else {
         return Ok(());
     };
     answer.class = Some(FailureClass::ExecutorLost);
-    answer.detail = Some(why.to_owned());
+    answer.detail = Some(crate::escape::excerpt(&why, 500));
     decide::decide(node, id, answer)
 }
 

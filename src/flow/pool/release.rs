@@ -5,28 +5,22 @@
 
 use super::Error;
 use super::Node;
+use super::candidate::Left;
 use super::fence;
 use super::is_pooled;
 use super::permit;
-use crate::document::Release;
 use crate::entry::ClaimName;
-use crate::entry::ControlKind;
-use crate::entry::ControlName;
-use crate::envelope;
 use crate::event::Event;
 use crate::event::Word;
-use crate::id::Party;
+use crate::flow::granted;
 use crate::id::TaskId;
 use crate::journal::Back;
 use crate::journal::Fact;
-use crate::journal::Known;
 use crate::journal::Phase;
 use crate::limits;
-use crate::place::Lane;
 use crate::place::Place;
 use crate::stage::Stage;
 use crate::transport::Advance;
-use crate::transport::Publish;
 
 /// Gives a claim back.
 pub(in crate::flow) fn give_back(node: &mut Node, id: TaskId, back: Back) -> Result<(), Error> {
@@ -101,7 +95,7 @@ fn finish(node: &mut Node, id: TaskId) -> Result<(), Error> {
     if !back.ran {
         // What may be started once in all needs the word of this member that this claim was not.
         if known.attempts_max == 1 {
-            publish(node, &lane, &known, &claim, &back.why)?;
+            granted::release(node, &lane, &claim, known.digest, &back.why)?;
         }
         // Before anybody can claim it again: a marker counts as a start.
         node.transport
@@ -116,6 +110,10 @@ fn finish(node: &mut Node, id: TaskId) -> Result<(), Error> {
         Advance::Moved => {
             let event = Event::of(Word::TaskReturn).claim(&claim).peer(&lane.from);
             node.tell(&event.say(&back.why));
+            // Others come first: what kept it from being started here may not keep it there.
+            let later = node.clock.boot().plus(limits::REAP_LOOK);
+            let left = (lane, queued.to_string());
+            node.now.pool.passed_over.insert(left, Left::Until(later));
             fence::forget(node, id)
         }
         Advance::NotMine => {
@@ -125,40 +123,5 @@ fn finish(node: &mut Node, id: TaskId) -> Result<(), Error> {
             Ok(())
         }
         Advance::Unknown(error) | Advance::Hopeless(error) => Err(error.into()),
-    }
-}
-
-/// Publishes the word of this member that a claim was not started and never will be. More than one does no harm.
-fn publish(
-    node: &Node,
-    lane: &Lane,
-    known: &Known,
-    claim: &ClaimName,
-    why: &str,
-) -> Result<(), Error> {
-    let now = node.clock.wall();
-    let release = Release {
-        from: node.party(),
-        to: Party::from(&lane.from),
-        task_id: claim.id,
-        task_sha256: known.digest,
-        claim: claim.untaken(),
-        reason: why.to_owned(),
-        created: now,
-        expires: known.expires.max(now.plus(limits::LIFE_DEFAULT)),
-    };
-    let sealed = envelope::seal(&node.keys, &release.context(), now, &release.body())?;
-    let name = ControlName {
-        id: claim.id,
-        kind: ControlKind::Release(node.settings.node.clone()),
-        nonce: node.chance.nonce(),
-    };
-    let control = Place::Stage(lane.clone(), Stage::Control);
-    match node
-        .transport
-        .publish(lane, claim.id, (&control, &name.to_string()), &sealed)
-    {
-        Publish::Published => Ok(()),
-        Publish::Failed(error) | Publish::Unknown { error, .. } => Err(error.into()),
     }
 }

@@ -13,18 +13,8 @@ use dispatch::chance::SeededChance;
 use dispatch::clock::Clock;
 use dispatch::clock::ManualClock;
 use dispatch::clock::Timestamp;
-use dispatch::document::Answer;
-use dispatch::document::Context;
-use dispatch::document::Grant;
-use dispatch::document::Kind;
-use dispatch::document::Permission;
-use dispatch::document::Rules;
 use dispatch::document::Task;
 use dispatch::entry::ClaimName;
-use dispatch::entry::ControlKind;
-use dispatch::entry::ControlName;
-use dispatch::envelope;
-use dispatch::envelope::Envelope;
 use dispatch::event::Memory;
 use dispatch::event::Sink;
 use dispatch::flow;
@@ -81,17 +71,16 @@ pub struct Host {
 /// Members `gpu1`, `gpu2`, ... of the pool `gpu`, the sender `devbox`, and a share.
 pub struct Ground {
     dir: tempfile::TempDir,
-    chance: Arc<SeededChance>,
+    pub(super) chance: Arc<SeededChance>,
     share: Arc<dyn Share>,
     pub members: Vec<Host>,
-    sender: Host,
+    pub(super) sender: Host,
     sender_node: RefCell<Option<Node>>,
-    /// What the sender's node granted; it grants while it is on.
-    granted: RefCell<BTreeMap<TaskId, String>>,
+    /// Whether the sender's node knows that it asks a pool.
     pub grants: bool,
 }
 
-fn party(text: &str) -> Party {
+pub fn party(text: &str) -> Party {
     Party::parse(text).unwrap()
 }
 
@@ -197,7 +186,6 @@ impl Ground {
             members,
             sender,
             sender_node: RefCell::new(None),
-            granted: RefCell::default(),
             grants: true,
         };
         let mut lanes = vec![lane()];
@@ -286,88 +274,26 @@ impl Ground {
         self.members[member].medium.crash(kept);
     }
 
-    /// A round of the sender's node: it beats, and grants what it may.
+    /// A round of the sender's node: it beats, and lets claims start.
     pub fn sender_round(&self) {
         if let Some(node) = self.sender_node.borrow_mut().as_mut() {
+            let pools = self.grants.then(|| self.sender.settings.pools.clone());
+            node.settings.pools = pools.unwrap_or_default();
+            node.expect_claims();
             node.round().unwrap();
         }
-        if self.grants {
-            self.grant();
-        }
     }
 
-    /// Whether the sender's node is switched on.
-    pub fn switch_sender(&self, on: bool) {
-        let node = on.then(|| self.node_of(&self.sender, &Life::charmed()).unwrap());
-        *self.sender_node.borrow_mut() = node;
+    /// Whether the sender's node lets claims start. It beats all the same.
+    pub fn let_start(&self, on: bool) {
+        let mut node = self.sender_node.borrow_mut();
+        let pools = self.sender.settings.pools.clone();
+        node.as_mut().unwrap().settings.pools = if on { pools } else { BTreeMap::new() };
     }
 
-    fn grant(&self) {
-        let claims = self.claims(Stage::Processing);
-        for claim in claims.iter().filter(|claim| claim.taken.is_none()) {
-            let before = self.granted.borrow().get(&claim.id).cloned();
-            let decision = match before {
-                Some(before) if before == claim.stem() => continue,
-                Some(before) if !self.is_released(claim.id, &before) => Permission::Refuse,
-                _ => Permission::Start,
-            };
-            if decision == Permission::Start {
-                let mut granted = self.granted.borrow_mut();
-                granted.insert(claim.id, claim.stem());
-            }
-            self.publish_grant(claim, decision);
-        }
-    }
-
-    /// Publishes the word of the sender's node about a claim.
-    pub fn publish_grant(&self, claim: &ClaimName, decision: Permission) {
-        let bytes = std::fs::read(self.path(Stage::Processing, &claim.to_string()));
-        let Ok(bytes) = bytes else { return };
-        let now = self.sender.clock.wall();
-        let grant = Grant {
-            from: party("devbox"),
-            to: Party::from(&claim.node),
-            task_id: claim.id,
-            task_sha256: dispatch::id::Digest::of(&bytes),
-            claim: claim.clone(),
-            decision,
-            reason: None,
-            created: now,
-            expires: now.plus(Duration::from_secs(24 * 3600)),
-        };
-        let kind = ControlKind::Grant(claim.node.clone());
-        let sealed = envelope::seal(&self.keys(), &grant.context(), now, &grant.body()).unwrap();
-        self.control(claim.id, kind, &sealed);
-    }
-
-    fn control(&self, id: TaskId, kind: ControlKind, sealed: &[u8]) {
-        let nonce = self.chance.nonce();
-        let name = ControlName { id, kind, nonce }.to_string();
-        let transport = self.transport(&self.sender, &Life::charmed());
-        let control = stage(Stage::Control);
-        let sent = transport.publish(&lane(), id, (&control, &name), sealed);
-        assert_eq!(sent, Publish::Published);
-    }
-
-    fn is_released(&self, id: TaskId, stem: &str) -> bool {
-        let claim = ClaimName::parse_stem(stem).unwrap();
-        let kind = ControlKind::Release(claim.node.clone());
-        let context = Context {
-            from: Party::from(&claim.node),
-            to: party("devbox"),
-            kind: Kind::Release,
-        };
-        self.names(Stage::Control).iter().any(|file| {
-            let name = ControlName::parse(file);
-            let bytes = std::fs::read(self.path(Stage::Control, file)).unwrap();
-            let now = self.sender.clock.wall();
-            name.is_some_and(|name| name.id == id && name.kind == kind)
-                && Envelope::read(bytes)
-                    .verify(&self.keys(), &context, now)
-                    .unwrap()
-                    .release(&Rules::at(now))
-                    .is_ok_and(|release| release.claim == claim)
-        })
+    /// The sender's node is switched off.
+    pub fn silence_sender(&self) {
+        *self.sender_node.borrow_mut() = None;
     }
 
     pub fn keys(&self) -> Keyring {
@@ -396,6 +322,7 @@ impl Ground {
             transport: self.transport(&self.sender, &Life::charmed()),
             clock: self.sender.clock.clone(),
             keys: self.keys(),
+            pools: self.sender.settings.pools.clone(),
         };
         let sent = sender.send(&lane(), task).unwrap();
         assert_eq!(sent.publish, Publish::Published);
@@ -478,114 +405,6 @@ impl Ground {
             .iter()
             .map(|member| member.shop.starts(id).len());
         shops.sum()
-    }
-
-    /// The committed claims of a task: its file in `done/` or `rejected/`.
-    fn committed(&self, id: TaskId) -> Vec<ClaimName> {
-        let mut all = self.claims(Stage::Done);
-        all.extend(self.claims(Stage::Rejected));
-        all.retain(|claim| claim.id == id);
-        all
-    }
-
-    /// What the sender may believe: the result of the one committed claim, sealed by its member.
-    pub fn outcome(&self, sent: &Sent) -> Option<Answer> {
-        let committed = self.committed(sent.id);
-        assert!(committed.len() <= 1, "{}", self.picture());
-        let claim = committed.first()?;
-        let public = dispatch::entry::public_result(sent.id);
-        let names = self.names(Stage::Done);
-        let file = [public, claim.result()]
-            .into_iter()
-            .find(|file| names.contains(file))?;
-        let bytes = std::fs::read(self.path(Stage::Done, &file)).unwrap();
-        let context = Context {
-            from: Party::from(&claim.node),
-            to: party("devbox"),
-            kind: Kind::Result,
-        };
-        let now = self.sender.clock.wall();
-        let verified = Envelope::read(bytes)
-            .verify(&self.keys(), &context, now)
-            .unwrap();
-        let answer = verified.answer(&Rules::at(now)).unwrap();
-        assert_eq!(answer.task_sha256, sent.digest);
-        assert_eq!(answer.claim.as_ref(), Some(claim));
-        Some(answer)
-    }
-
-    pub fn status(&self, sent: &Sent) -> Option<Status> {
-        self.outcome(sent).map(|answer| answer.status)
-    }
-
-    /// What must hold of a task that is over, whatever happened on the way.
-    pub fn check_end(&self, sent: &Sent, attempts: usize, context: &str) {
-        let shown = || format!("{context}\n{}", self.picture());
-        assert!(self.outcome(sent).is_some(), "no outcome: {}", shown());
-        assert!(self.is_settled(), "something is left: {}", shown());
-        let public = dispatch::entry::public_result(sent.id);
-        assert!(
-            self.names(Stage::Done).contains(&public),
-            "not revealed: {}",
-            shown()
-        );
-        assert!(
-            self.starts(sent.id) <= attempts,
-            "started too often: {}",
-            shown()
-        );
-        self.check_always();
-    }
-
-    /// What must hold at any moment.
-    pub fn check_always(&self) {
-        for member in &self.members {
-            let faults = member.shop.faults();
-            assert!(
-                faults.is_empty(),
-                "{}: {faults:?}\n{}",
-                member.name,
-                self.picture()
-            );
-        }
-        let mut seen = BTreeSet::new();
-        for at in [
-            Stage::Inbox,
-            Stage::PendingAck,
-            Stage::Processing,
-            Stage::Done,
-            Stage::Rejected,
-        ] {
-            for file in self.names(at) {
-                let claim = ClaimName::parse(&file).map(|claim| claim.id);
-                let queued = dispatch::entry::QueuedName::parse(&file).map(|queued| queued.id);
-                if let Some(id) = claim.or(queued) {
-                    assert!(seen.insert(id), "{id} lies twice: {}", self.picture());
-                }
-            }
-        }
-    }
-
-    /// Everything that lies in the lane, for a message.
-    pub fn picture(&self) -> String {
-        let all = Stage::ALL
-            .iter()
-            .map(|at| format!("{at}: {:?}", self.names(*at)));
-        let runs = self
-            .members
-            .iter()
-            .map(|member| format!("{} runs {:?}", member.name, member.shop.stems()));
-        all.chain(runs).collect::<Vec<_>>().join("\n")
-    }
-
-    /// Everything that was told by a member, for a message.
-    pub fn told(&self, member: usize) -> String {
-        let events = self.members[member].sink.events();
-        let lines = events.iter().map(|event| {
-            let claim = event.claim.as_ref().map(ClaimName::stem);
-            format!("{} {} {claim:?}", event.word, event.summary.as_str())
-        });
-        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// Longer than a claim that nobody beats may lie.
