@@ -72,6 +72,10 @@ pub(super) struct Daemon {
     asked: Option<SystemTime>,
     /// When old segments of the log are looked for next.
     retire: BootTime,
+    /// When old segments of the log are looked for next.
+    retire: BootTime,
+    /// When a task was last sent to a pool from here.
+    asked: Option<SystemTime>,
 }
 
 impl Daemon {
@@ -138,6 +142,8 @@ impl Daemon {
             keys_seen: key_folders(setup),
             asked: asked_at(state),
             retire: setup.clock.boot().plus(limits::SWEEP_SOON),
+            retire: setup.clock.boot().plus(limits::SWEEP_SOON),
+            asked: asked_at(state),
         })
     }
 
