@@ -31,6 +31,7 @@ pub mod mount;
 pub mod outcome;
 pub mod pace;
 pub mod place;
+pub mod planted;
 pub mod policy;
 pub mod process;
 pub mod profile;

@@ -52,6 +52,10 @@ pub const PIPE_LINGER: Duration = Duration::from_secs(2);
 pub const MISSES_MAX: u32 = 5;
 /// Pause after the first of them; the second waits twice as long, and so on.
 pub const MISS_PAUSE: Duration = Duration::from_millis(500);
+/// After a start that came too late: how long starts go one by one.
+pub const LATE_CARE: Duration = Duration::from_secs(30);
+/// How far apart they are then.
+pub const LATE_APART: Duration = Duration::from_secs(1);
 /// An agent that has given its final result but neither works nor exits is ended after this long.
 pub const RESULT_LINGER: Duration = Duration::from_secs(30);
 /// How long freezing and killing of descendants is repeated before the rest is reported.
@@ -166,6 +170,11 @@ pub const POLL_MAX: Duration = Duration::from_secs(60);
 /// Largest configuration file, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Most names of a folder that a listing takes: a stranger who can write to a folder must not fill this node's memory.
+/// A folder with more cannot be listed, which is not the same as empty.
+pub const LIST_NAMES_MAX: usize = 400_000;
+/// Most names of an `inbox/` that one look takes; what is there beyond waits until these are gone.
+pub const INBOX_NAMES_MAX: usize = 150_000;
 /// Entries of one directory handled in one pass; the rest waits for the next.
 pub const PASS_ENTRIES_MAX: usize = 256;
 /// Files in `processing/` that could not be dealt with yet and are remembered; more are found again by looking.
@@ -225,6 +234,8 @@ const _: () = assert!(GRANT_PATIENCE.as_secs() + LEASE_BEAT.as_secs() < LEASE_TE
 const _: () = assert!(GRANT_LOOK.as_secs() * 3 < GRANT_PATIENCE.as_secs());
 // Nobody makes a run directory void while the permit in it may still be good.
 const _: () = assert!(PERMIT_LIFE.as_millis() < HAND_OVER_MAX.as_millis());
+// One that goes alone has its permit for itself.
+const _: () = assert!(PERMIT_LIFE.as_millis() < LATE_APART.as_millis());
 // A document fits what its reader is willing to read.
 const _: () = assert!(REQUEST_BYTES_MAX < TASK_BYTES_MAX && BEAT_BYTES <= CONTROL_BYTES_MAX);
 const _: () = assert!(FINAL_TEXT_BYTES_MAX <= TAIL_BYTES);

@@ -289,6 +289,7 @@ config_err\t''
 gc\t''
 fsck\t''
 log_lost\t''
+log_retire\t''
 log_altered\t''"
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l peer -d 'Only where this is the other side' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l since -d 'Only from this moment on: "90s", "1h", "2d" ago, a day, or a time as the log shows it' -r

@@ -6,6 +6,8 @@ import time
 
 from .machine import Unreachable
 
+# Longest time in which anybody goes on trying to send.
+FEED_LIMIT = 300
 # A call that hangs on a hard mount ends when the server is back.
 SEND_LIMIT = 150
 
@@ -19,8 +21,8 @@ class Feed(threading.Thread):
         self.sent, self.failed, self.over = {}, [], threading.Event()
 
     def run(self):
-        number = 0
-        while len(self.sent) < self.count and not self.over.is_set():
+        number, until = 0, time.monotonic() + FEED_LIMIT
+        while len(self.sent) < self.count and not self.over.is_set() and time.monotonic() < until:
             began = time.monotonic()
             words, *options = self.request(number)
             number += 1

@@ -60,7 +60,7 @@ class Node:
 
     def send(self, request, *options, **more):
         """Sends a task to the other side. Returns its id and the moment when it was printed, by the host's clock."""
-        ran = self.run("dispatch-send", "--to", self.peer.name, "--request", request, "--timeout", "60s", *options, **more)
+        ran = self.run("dispatch-send", "--to", self.peer.name, "--request", request, *options, **more)
         task = ran.out.split("\t")[0].strip() or None
         return Sent(task, ran, self.machine.here(ran.began), self.machine.here(ran.first or ran.ended))
 

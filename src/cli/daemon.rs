@@ -31,6 +31,7 @@ use crate::attempt::StopReason;
 use crate::attempt::local::Launcher;
 use crate::attempt::local::LocalRunner;
 use crate::audit::local::LocalLog;
+use crate::audit::retire;
 use crate::audit::segment::Writer;
 use crate::audit::ship::ShareShelf;
 use crate::audit::ship::Shipper;
@@ -69,6 +70,8 @@ pub(super) struct Daemon {
     keys_seen: Vec<Option<SystemTime>>,
     /// When a task was last sent to a pool from here.
     asked: Option<SystemTime>,
+    /// When old segments of the log are looked for next.
+    retire: BootTime,
 }
 
 impl Daemon {
@@ -119,6 +122,7 @@ impl Daemon {
         node.settings.peers.remove(&setup.node);
         node.see_through(setup.cache());
         node.now.keep = setup.config.share.keep;
+        node.now.keep_bytes = setup.config.share.keep_bytes;
         node.begin(&boot_id())?;
         if started::note(setup.config.state_file()?, setup.clock.wall()) {
             let start = Event::of(Word::WatcherStart);
@@ -135,6 +139,7 @@ impl Daemon {
             state: state.to_owned(),
             keys_seen: key_folders(setup),
             asked: asked_at(state),
+            retire: setup.clock.boot().plus(limits::SWEEP_SOON),
         })
     }
 
@@ -213,10 +218,29 @@ impl Daemon {
                 .tell(&event.say(&format!("{segment} on the share is not what was written")));
         }
         let mut heads = self.shipper.heads();
-        if let Some(head) = heads.find(|head| head.segment.writer == Writer::Watch) {
-            self.log.note_copied(head.clone());
+        let head = heads.find(|head| head.segment.writer == Writer::Watch);
+        if let Some(head) = head.cloned() {
+            self.log.note_copied(head);
         }
+        drop(heads);
+        self.retire_log(setup);
         Ok(round)
+    }
+
+    /// Removes segments of the log that are no longer kept, once an hour. What fails is tried an hour later.
+    fn retire_log(&mut self, setup: &Setup) {
+        let now = setup.clock.boot();
+        let Some(keep) = setup.config.watch.keep_log.filter(|_| now >= self.retire) else {
+            return;
+        };
+        self.retire = now.plus(limits::SWEEP_PAUSE);
+        let before = setup.clock.wall().minus(keep);
+        let share = (&*setup.share, &setup.node);
+        let audit = self.state.join("audit");
+        if let Err(error) = retire::retire(&audit, &self.log, share, before) {
+            let event = Event::of(Word::WatcherErr);
+            self.log.tell(&event.say(&error.to_string()));
+        }
     }
 
     /// A key that was added, rotated or revoked counts from the next round on. Where the folders cannot be read now,

@@ -53,6 +53,7 @@ use crate::share::Cache;
 use crate::share::FolderShare;
 use crate::share::PatientShare;
 use crate::share::Share;
+use crate::share::mounted_as;
 use crate::transport::FolderTransport;
 use crate::transport::Transport;
 
@@ -222,11 +223,19 @@ impl Setup {
     #[must_use]
     pub fn cache(&self) -> Cache {
         let Some(root) = real_root(&self.config, &self.patient) else {
-            return Cache::default();
+            return Cache::Stamped;
         };
-        let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
-        let table = table.unwrap_or_default();
-        Cache::of_mount(&String::from_utf8_lossy(&table), &root)
+        Cache::of_mount(&mounts(), &root)
+    }
+
+    /// Returns whether the modes on the share say anything. An SMB client shows made-up ones, the same for every file,
+    /// and the server decides by its own.
+    #[must_use]
+    pub fn has_modes(&self) -> bool {
+        let Some(root) = real_root(&self.config, &self.patient) else {
+            return true;
+        };
+        !matches!(mounted_as(&mounts(), &root), Some("cifs" | "smb3"))
     }
 
     /// Makes sure that the folder is our share.
@@ -459,4 +468,10 @@ pub fn read_keys(
 pub(super) fn is_not_ours(config: &Config, error: &disk::Error) -> bool {
     let closed = error.is(std::io::ErrorKind::PermissionDenied);
     error.is(std::io::ErrorKind::NotFound) || (closed && config.keys.len() > 1)
+}
+
+/// Returns what is mounted here, as proc(5) has it.
+fn mounts() -> String {
+    let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
+    String::from_utf8_lossy(&table.unwrap_or_default()).into_owned()
 }

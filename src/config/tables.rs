@@ -157,6 +157,13 @@ fn watch(reading: &mut Reading<'_>, table: WatchTable) -> Watch {
         executor: executor.unwrap_or(default.executor),
         exec_bin: reading.path("watch.exec_bin", table.exec_bin),
         runs: reading.path("watch.runs", table.runs),
+        keep_log: time(
+            reading,
+            "watch.keep_log",
+            table.keep_log,
+            KEEP_MIN,
+            KEEP_MAX,
+        ),
     }
 }
 
@@ -167,6 +174,13 @@ fn share(reading: &mut Reading<'_>, table: ShareTable) -> Share {
         free_bytes_min: size(reading, "share.free_min", table.free_min, 0, 1 << 50)
             .unwrap_or(default.free_bytes_min),
         keep: time(reading, "share.keep", table.keep, KEEP_MIN, KEEP_MAX),
+        keep_bytes: size(
+            reading,
+            "share.keep_size",
+            table.keep_size,
+            1 << 20,
+            1 << 60,
+        ),
     }
 }
 

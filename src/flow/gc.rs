@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+pub use days::Weights;
 pub(super) use days::trashed;
 
 use super::Error;
@@ -42,6 +43,8 @@ const ASKED_MAX: usize = 4096;
 pub struct Rules {
     /// Remove days of `done/`, and what lies in `rejected/`, once they are older; never, where `None`.
     pub keep: Option<Duration>,
+    /// Take the oldest days of `done/` away while the others are larger than this, in bytes; never, where `None`.
+    pub keep_bytes: Option<u64>,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Most entries that are touched.
@@ -85,6 +88,7 @@ pub fn served(
     lane: &Lane,
     journal: &Journal,
     rules: Rules,
+    weights: &mut Weights,
 ) -> Result<Swept, ShareError> {
     let mut broom = Broom::new(transport, lane, rules)?;
     broom.parts()?;
@@ -94,6 +98,9 @@ pub fn served(
     broom.controls(journal)?;
     broom.scratch()?;
     broom.days(rules.keep)?;
+    if let Some(most) = rules.keep_bytes {
+        broom.weigh(most, weights)?;
+    }
     broom.rejected(journal, rules.keep.unwrap_or(limits::REJECTED_AGE))?;
     Ok(broom.swept)
 }
@@ -142,12 +149,19 @@ pub(super) fn now_and_then(node: &mut Node) -> Result<(), Error> {
     node.journal.forget(node.clock.wall());
     let rules = Rules {
         keep: node.now.keep,
+        keep_bytes: node.now.keep_bytes,
         dry_run: false,
         entries_max: limits::PASS_ENTRIES_MAX,
     };
     let (mut failed, mut is_crowded, mut more) = (None, false, false);
     for lane in node.lanes() {
-        let swept = match served(&*node.transport, &lane, &node.journal, rules) {
+        let swept = match served(
+            &*node.transport,
+            &lane,
+            &node.journal,
+            rules,
+            &mut node.now.weights,
+        ) {
             Ok(swept) => swept,
             // One lane that is in disorder must not keep the others from being swept.
             Err(error) => {
@@ -263,11 +277,17 @@ impl<'a> Broom<'a> {
 
     /// When the server stamped an entry. A pass asks a bounded number of times.
     fn stamp(&mut self, at: &Place, name: &str) -> Option<Timestamp> {
-        if self.asked >= ASKED_MAX.max(self.rules.entries_max) {
+        if !self.may_ask() {
             return None;
         }
-        self.asked += 1;
         Some(self.transport.attributes(at, name).ok()?.changed)
+    }
+
+    /// Whether the server may be asked once more in this pass.
+    fn may_ask(&mut self) -> bool {
+        let may = self.asked < ASKED_MAX.max(self.rules.entries_max);
+        self.asked += usize::from(may);
+        may
     }
 
     /// Documents that were never published.

@@ -40,6 +40,7 @@ pub mod grant;
 pub mod granted;
 mod junk;
 pub mod lanes;
+mod pace;
 mod park;
 mod pool;
 mod receive;
@@ -201,6 +202,10 @@ pub struct Memory {
     pub(crate) profiles: HashMap<TaskId, ProfileName>,
     /// Tasks that are not tried again before this: not-before, or after a start that did not happen.
     pub(crate) not_before: HashMap<TaskId, BootTime>,
+    /// How often a task could not be started, by no lack of time.
+    pub(crate) misses: HashMap<TaskId, u32>,
+    /// How closely starts may follow one another.
+    pub(crate) pace: pace::Pace,
     /// Attempts that run, with what they hold.
     pub(crate) running: HashMap<TaskId, slots::Running>,
     /// Those of them whose run directory this process made or saw.
@@ -233,6 +238,10 @@ pub struct Memory {
     pub(crate) crowded: bool,
     /// How long outcomes are kept; for ever, where `None`.
     pub(crate) keep: Option<Duration>,
+    /// How many bytes of them are kept in each lane; any number, where `None`.
+    pub(crate) keep_bytes: Option<u64>,
+    /// How much the days of `done/` hold.
+    pub(crate) weights: gc::Weights,
     /// Lanes in which something could not be set aside, with when that is tried again.
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.

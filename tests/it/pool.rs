@@ -46,8 +46,8 @@ fn each_task_is_claimed_by_one_member_and_into_a_free_slot() {
 
 #[test]
 fn what_is_not_idempotent_starts_with_a_grant_and_never_without() {
-    let mut ground = Ground::new(1, 2);
-    ground.grants = false;
+    let ground = Ground::new(1, 2);
+    ground.let_start(false);
     let sent = ground.send(&ground.task());
     let mut nodes = ground.nodes();
     ground.rounds(&mut nodes, 30, |_| {});
@@ -58,7 +58,7 @@ fn what_is_not_idempotent_starts_with_a_grant_and_never_without() {
         "{}",
         ground.picture()
     );
-    ground.grants = true;
+    ground.let_start(true);
     ground.settle(&mut nodes, Ground::finish_all);
     ground.check_end(&sent, 1, "granted");
     assert_eq!(ground.status(&sent), Some(Status::Ok));
@@ -98,4 +98,31 @@ fn a_member_that_dies_while_it_runs_is_found_and_the_task_run_again() {
     assert_eq!(late.count(), 2, "{}", ground.picture());
     assert!(ground.members[0].shop.stems().is_empty());
     ground.advance(Duration::from_secs(1));
+}
+
+#[test]
+fn a_claim_that_no_grant_comes_for_is_released_and_given_back() {
+    let ground = Ground::new(3, 1);
+    ground.let_start(false);
+    let sent = ground.send(&ground.task());
+    let mut nodes = ground.nodes();
+    ground.rounds(&mut nodes, 58, |_| {});
+    assert_eq!(ground.claims(Stage::Processing).len(), 1);
+    // The sender's node falls silent: what is given back is not claimed again.
+    ground.silence_sender();
+    ground.rounds(&mut nodes, 10, |_| {});
+    let inbox = ground.names(Stage::Inbox);
+    assert_eq!(inbox.len(), 1, "{}", ground.picture());
+    assert!(inbox[0].contains(".g2."), "{inbox:?}");
+    assert!(
+        ground.names(Stage::Processing).is_empty(),
+        "{}",
+        ground.picture()
+    );
+    let control = ground.names(Stage::Control);
+    assert!(
+        control.iter().any(|file| file.contains(".release.gpu1.")),
+        "{control:?}"
+    );
+    assert_eq!(ground.starts(sent.id), 0);
 }

@@ -4,6 +4,7 @@
 //! a file goes on reading it, who comes later finds nothing, and nobody finds half of it. A crash leaves the new name,
 //! and the next pass goes on from it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Broom;
@@ -11,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::entry;
 use crate::flow::collect;
 use crate::limits;
+use crate::place::Lane;
 use crate::place::Place;
 use crate::share::EntryKind;
 use crate::share::ShareError;
@@ -34,7 +36,81 @@ pub(in crate::flow) fn trashed(name: &str) -> Option<Timestamp> {
     collect::is_day(day).then_some(moment)
 }
 
+/// How much each day of a lane holds, as far as it was counted: a day that is over changes no more.
+#[derive(Debug, Default)]
+pub struct Weights(BTreeMap<(Lane, String), Weight>);
+
+#[derive(Debug, Default)]
+struct Weight {
+    bytes: u64,
+    /// The last name that was counted.
+    upto: String,
+    whole: bool,
+}
+
 impl Broom<'_> {
+    /// Takes the oldest days away while the others hold more than this. A pass counts a bounded number of files; before
+    /// all are counted, nothing goes.
+    pub(super) fn weigh(&mut self, most: u64, weights: &mut Weights) -> Result<(), ShareError> {
+        let over = self.now.minus(2 * limits::DONE_AGE).day();
+        let done = self.place(Stage::Done);
+        let names = self
+            .transport
+            .list(&done)?
+            .into_iter()
+            .map(|entry| entry.name);
+        let mut days: Vec<String> = names
+            .filter(|name| collect::is_day(name) && *name < over)
+            .collect();
+        days.sort_unstable_by(|one, other| other.cmp(one));
+        let mut total = 0_u64;
+        for day in days {
+            let key = (self.lane.clone(), day.clone());
+            let weight = weights.0.entry(key.clone()).or_default();
+            if !weight.whole && !self.count(&day, weight)? {
+                self.swept.more = true;
+                return Ok(());
+            }
+            total = total.saturating_add(weight.bytes);
+            if total > most {
+                self.expire(&done, &day);
+                weights.0.remove(&key);
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts a day further. Returns whether all of it is counted.
+    fn count(&mut self, day: &str, weight: &mut Weight) -> Result<bool, ShareError> {
+        let at = Place::Day(self.lane.clone(), day.to_owned());
+        let names = self
+            .transport
+            .list(&at)?
+            .into_iter()
+            .map(|entry| entry.name);
+        let mut left: Vec<String> = names.filter(|name| *name > weight.upto).collect();
+        left.sort_unstable();
+        for name in left {
+            if !self.may_ask() {
+                return Ok(false);
+            }
+            let bytes = self
+                .transport
+                .attributes(&at, &name)
+                .map_or(0, |seen| seen.bytes);
+            weight.bytes = weight.bytes.saturating_add(bytes);
+            weight.upto = name;
+        }
+        weight.whole = true;
+        Ok(true)
+    }
+
+    fn expire(&mut self, done: &Place, day: &str) {
+        let aside = trash(day, self.now);
+        // Refused while a file in it is open, on SMB (measured): the next pass tries again.
+        let _ = self.rename("expire", (done, day), (done, &aside));
+    }
+
     /// Takes days away that are older than what is kept, and removes what was taken away long enough ago.
     pub(super) fn days(&mut self, keep: Option<Duration>) -> Result<(), ShareError> {
         let last = keep.map(|keep| self.now.minus(keep).day());
@@ -45,9 +121,7 @@ impl Broom<'_> {
             }
             let name = entry.name;
             if collect::is_day(&name) && last.as_ref().is_some_and(|last| name < *last) {
-                let aside = trash(&name, self.now);
-                // Refused while a file in it is open, on SMB (measured): the next pass tries again.
-                let _ = self.rename("expire", (&done, &name), (&done, &aside));
+                self.expire(&done, &name);
             } else if let Some(since) = trashed(&name)
                 && self.now.since(since) > limits::TRASH_AGE
             {
@@ -79,7 +153,8 @@ impl Broom<'_> {
         let stages = [Stage::Inbox, Stage::Control, Stage::Done];
         let places = stages.map(|stage| self.place(stage));
         for at in places.into_iter().chain([Place::Root]) {
-            for entry in self.transport.list(&at)? {
+            let (listing, _) = self.transport.list_part(&at, limits::INBOX_NAMES_MAX)?;
+            for entry in listing {
                 if self.is_full() {
                     return Ok(());
                 }

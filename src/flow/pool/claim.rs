@@ -35,6 +35,7 @@ pub(super) fn candidates(node: &mut Node, lane: &Lane) -> Result<Vec<Queued>, Er
         Err(error) if error.is_absent() => return Ok(Vec::new()),
         other => other?,
     };
+    node.saw(&inbox, &listing);
     let here: HashSet<&str> = listing.iter().map(|entry| entry.name.as_str()).collect();
     node.now
         .pool
@@ -159,6 +160,8 @@ fn take(
         .advance((&inbox, &entry.file), (&processing, &claim.to_string()));
     match moved {
         Advance::Moved => {
+            let now = node.clock.boot();
+            node.now.fresh.took(&inbox, &entry.file, now);
             lease::hold(node, held);
             lease::wants(node, id, wants);
             receive::task(node, lane, &claim)?;

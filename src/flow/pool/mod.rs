@@ -82,6 +82,8 @@ pub(super) fn serve(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
     let control = if node.expects_control(lane) || !queued.is_empty() {
         node.controls(lane)?
     } else {
+        let control = Place::Stage(lane.clone(), Stage::Control);
+        node.now.fresh.leave(&control);
         Vec::new()
     };
     let taken = claim::pass(node, lane, queued, &control)?;

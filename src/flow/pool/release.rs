@@ -5,6 +5,7 @@
 
 use super::Error;
 use super::Node;
+use super::candidate::Left;
 use super::fence;
 use super::is_pooled;
 use super::permit;
@@ -109,6 +110,10 @@ fn finish(node: &mut Node, id: TaskId) -> Result<(), Error> {
         Advance::Moved => {
             let event = Event::of(Word::TaskReturn).claim(&claim).peer(&lane.from);
             node.tell(&event.say(&back.why));
+            // Others come first: what kept it from being started here may not keep it there.
+            let later = node.clock.boot().plus(limits::REAP_LOOK);
+            let left = (lane, queued.to_string());
+            node.now.pool.passed_over.insert(left, Left::Until(later));
             fence::forget(node, id)
         }
         Advance::NotMine => {

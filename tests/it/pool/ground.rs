@@ -274,7 +274,7 @@ impl Ground {
         self.members[member].medium.crash(kept);
     }
 
-    /// A round of the sender's node: it beats, and grants what it may.
+    /// A round of the sender's node: it beats, and lets claims start.
     pub fn sender_round(&self) {
         if let Some(node) = self.sender_node.borrow_mut().as_mut() {
             let pools = self.grants.then(|| self.sender.settings.pools.clone());
@@ -282,6 +282,18 @@ impl Ground {
             node.expect_claims();
             node.round().unwrap();
         }
+    }
+
+    /// Whether the sender's node lets claims start. It beats all the same.
+    pub fn let_start(&self, on: bool) {
+        let mut node = self.sender_node.borrow_mut();
+        let pools = self.sender.settings.pools.clone();
+        node.as_mut().unwrap().settings.pools = if on { pools } else { BTreeMap::new() };
+    }
+
+    /// The sender's node is switched off.
+    pub fn silence_sender(&self) {
+        *self.sender_node.borrow_mut() = None;
     }
 
     pub fn keys(&self) -> Keyring {

@@ -1,21 +1,26 @@
 //! What was done before costs nothing: not a look, not a task; and what piles up is moved and removed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch::chance::Chance as _;
 use dispatch::chance::SeededChance;
 use dispatch::clock::Timestamp;
 use dispatch::entry;
+use dispatch::event::Word;
 use dispatch::flow::Node;
 use dispatch::flow::collect::Whereabouts;
 use dispatch::flow::gc;
+use dispatch::flow::gc::Weights;
 use dispatch::id::TaskId;
 use dispatch::limits;
 use dispatch::outcome::Status;
 use dispatch::place::Place;
 use dispatch::share::Cache;
+use dispatch::share::FolderShare;
 use dispatch::share::Share as _;
 use dispatch::stage::Stage;
+use dispatch::transport::FolderTransport;
 
 use super::metered;
 use crate::world::World;
@@ -137,7 +142,7 @@ fn a_crowd_moves_to_its_day_oldest_first_and_is_still_found() {
             .unwrap();
         assert!(matches!(found, Whereabouts::Answered(_)), "{found:?}");
     }
-    assert!(world.told(dispatch::event::Word::Gc) > 0);
+    assert!(world.told(Word::Gc) > 0);
 }
 
 #[test]
@@ -157,11 +162,19 @@ fn a_refused_task_goes_to_its_day_with_its_outcome() {
     world.share = meter;
     let rules = gc::Rules {
         keep: None,
+        keep_bytes: None,
         dry_run: false,
         entries_max: 100,
     };
     let transport = world.transport(&Life::charmed());
-    gc::served(&*transport, &lane(), &node.journal, rules).unwrap();
+    gc::served(
+        &*transport,
+        &lane(),
+        &node.journal,
+        rules,
+        &mut Weights::default(),
+    )
+    .unwrap();
     assert_eq!(world.names(Stage::Rejected), [""; 0]);
     assert_eq!(world.status(&sent), Some(Status::Rejected));
     assert_eq!(world.survey(), []);
@@ -177,10 +190,18 @@ fn a_day_that_is_not_kept_is_taken_away_at_once_and_removed_a_day_later() {
     let sweep = || {
         let rules = gc::Rules {
             keep: Some(Duration::from_secs(30 * DAY)),
+            keep_bytes: None,
             dry_run: false,
             entries_max: 100,
         };
-        gc::served(&*transport, &lane(), &node.journal, rules).unwrap()
+        gc::served(
+            &*transport,
+            &lane(),
+            &node.journal,
+            rules,
+            &mut Weights::default(),
+        )
+        .unwrap()
     };
     let swept = sweep();
     assert_eq!((swept.count("age"), swept.count("expire")), (3, 1));
@@ -197,6 +218,76 @@ fn a_day_that_is_not_kept_is_taken_away_at_once_and_removed_a_day_later() {
     meter.age(limits::TRASH_AGE + Duration::from_secs(60));
     assert_eq!(sweep().count("remove"), 3);
     assert_eq!(world.names(Stage::Done), [""; 0]);
+}
+
+#[test]
+fn the_oldest_days_go_until_the_rest_is_small_enough() {
+    let (world, meter, node) = metered(9, Cache::None);
+    let tmp = stage(Stage::Tmp);
+    let now = meter
+        .server_time(&tmp, "now.0011223344556677.part")
+        .unwrap();
+    let day = |ago: u64| now.minus(Duration::from_secs(DAY * ago)).day();
+    for ago in [1, 3, 4, 5, 6] {
+        let folder = world.root().join(Place::Day(lane(), day(ago)).path());
+        std::fs::create_dir(&folder).unwrap();
+        for name in 0..5 {
+            std::fs::write(folder.join(format!("{name}.log")), vec![b'x'; 200]).unwrap();
+        }
+    }
+    let transport = world.transport(&Life::charmed());
+    let mut weights = Weights::default();
+    let mut sweep = |keep_bytes| {
+        let rules = gc::Rules {
+            keep: None,
+            keep_bytes,
+            dry_run: false,
+            entries_max: 100,
+        };
+        gc::served(&*transport, &lane(), &node.journal, rules, &mut weights).unwrap()
+    };
+    assert_eq!(sweep(None).count("expire"), 0);
+    assert_eq!(sweep(Some(4_000)).count("expire"), 0);
+    // Yesterday neither counts nor goes.
+    assert_eq!(sweep(Some(2_500)).count("expire"), 2);
+    let left = world.names(Stage::Done);
+    let days: Vec<&String> = left.iter().filter(|name| name.starts_with("20")).collect();
+    assert_eq!(days, [&day(4), &day(3), &day(1)]);
+}
+
+#[test]
+fn a_flooded_inbox_is_served_in_parts_and_told_of_once() {
+    let (world, meter, mut node) = metered(7, Cache::None);
+    meter.narrow(10);
+    let chance = Arc::new(SeededChance::new(9));
+    node.transport = Arc::new(FolderTransport::over(
+        meter.clone(),
+        world.clock.clone(),
+        chance,
+    ));
+    for junk in 0..40 {
+        std::fs::write(world.path(Stage::Inbox, &format!("junk {junk}")), "").unwrap();
+    }
+    let sent: Vec<_> = (0..40).map(|_| world.send(&world.task())).collect();
+    meter.age(limits::JUNK_AGE + Duration::from_secs(60));
+    world.settle(&mut node);
+    for sent in &sent {
+        assert_eq!(world.status(sent), Some(Status::Ok));
+    }
+    assert_eq!(world.told(Word::WatcherErr), 1);
+}
+
+#[test]
+fn a_folder_of_too_many_names_is_not_taken_for_a_small_one() {
+    let (world, _, _) = metered(8, Cache::None);
+    for name in 0..5 {
+        std::fs::write(world.path(Stage::Inbox, &name.to_string()), "").unwrap();
+    }
+    let share = FolderShare::at(&world.root());
+    for (max, part) in [(4, true), (5, false), (6, false)] {
+        let (listing, is_part) = share.list_part(&stage(Stage::Inbox), max).unwrap();
+        assert_eq!((listing.len(), is_part), (max.min(5), part));
+    }
 }
 
 #[test]
@@ -234,10 +325,20 @@ fn a_scratch_name_that_a_crash_left_is_removed_in_the_end() {
     let transport = world.transport(&Life::charmed());
     let rules = gc::Rules {
         keep: None,
+        keep_bytes: None,
         dry_run: false,
         entries_max: 100,
     };
-    let sweep = || gc::served(&*transport, &lane(), &node.journal, rules).unwrap();
+    let sweep = || {
+        gc::served(
+            &*transport,
+            &lane(),
+            &node.journal,
+            rules,
+            &mut Weights::default(),
+        )
+        .unwrap()
+    };
     assert_eq!(sweep().count("scratch"), 0);
     meter.age(limits::SCRATCH_AGE + Duration::from_secs(60));
     assert_eq!(sweep().count("scratch"), places.len());
