@@ -102,7 +102,9 @@ impl Daemon {
             journal.adopt()?;
         }
         let peers = setup.config.peers.clone();
-        let lanes = setup.lanes_in();
+        let mut lanes = setup.lanes_in();
+        // One that this node asks can be halted too: then it lets nothing start there.
+        lanes.extend(setup.pools().into_iter().map(|asked| asked.lane));
         let killswitch = Killswitch::new(
             setup.node.clone(),
             peers.keys().cloned().collect(),
