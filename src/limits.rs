@@ -53,9 +53,9 @@ pub const MISSES_MAX: u32 = 5;
 /// Pause after the first of them; the second waits twice as long, and so on.
 pub const MISS_PAUSE: Duration = Duration::from_millis(500);
 /// After a start that came too late: how long starts go one by one.
-pub const LATE_CARE: Duration = Duration::from_secs(30);
+pub const LATE_CARE: Duration = Duration::from_secs(5);
 /// How far apart they are then.
-pub const LATE_APART: Duration = Duration::from_secs(1);
+pub const LATE_APART: Duration = Duration::from_millis(500);
 /// An agent that has given its final result but neither works nor exits is ended after this long.
 pub const RESULT_LINGER: Duration = Duration::from_secs(30);
 /// How long freezing and killing of descendants is repeated before the rest is reported.
@@ -235,7 +235,9 @@ const _: () = assert!(GRANT_LOOK.as_secs() * 3 < GRANT_PATIENCE.as_secs());
 // Nobody makes a run directory void while the permit in it may still be good.
 const _: () = assert!(PERMIT_LIFE.as_millis() < HAND_OVER_MAX.as_millis());
 // One that goes alone has its permit for itself.
-const _: () = assert!(PERMIT_LIFE.as_millis() < LATE_APART.as_millis());
+const _: () = assert!(PERMIT_LIFE.as_millis() <= LATE_APART.as_millis());
+// Two that were late together are tried again together, after the longest pause at the latest.
+const _: () = assert!(MISS_PAUSE.as_millis() * 8 < LATE_CARE.as_millis());
 // A document fits what its reader is willing to read.
 const _: () = assert!(REQUEST_BYTES_MAX < TASK_BYTES_MAX && BEAT_BYTES <= CONTROL_BYTES_MAX);
 const _: () = assert!(FINAL_TEXT_BYTES_MAX <= TAIL_BYTES);
