@@ -68,10 +68,6 @@ pub(super) struct Daemon {
     state: PathBuf,
     /// What the key folders looked like when the keys were last read.
     keys_seen: Vec<Option<SystemTime>>,
-    /// When a task was last sent to a pool from here.
-    asked: Option<SystemTime>,
-    /// When old segments of the log are looked for next.
-    retire: BootTime,
     /// When old segments of the log are looked for next.
     retire: BootTime,
     /// When a task was last sent to a pool from here.
@@ -142,8 +138,6 @@ impl Daemon {
             runs,
             state: state.to_owned(),
             keys_seen: key_folders(setup),
-            asked: asked_at(state),
-            retire: setup.clock.boot().plus(limits::SWEEP_SOON),
             retire: setup.clock.boot().plus(limits::SWEEP_SOON),
             asked: asked_at(state),
         })
