@@ -1,4 +1,4 @@
-complete -c dispatch-send -l to -d 'Who is asked: a node of your configuration' -r
+complete -c dispatch-send -l to -d 'Who is asked: a node or a pool of your configuration' -r
 complete -c dispatch-send -l from -d 'Who asks: this node [default: the configured one, or DISPATCH_FROM]' -r
 complete -c dispatch-send -s r -l request -d 'What is asked; \'-\' reads it from standard input' -r
 complete -c dispatch-send -l request-file -d 'Read what is asked from a file; \'-\' reads standard input' -r -F
@@ -26,6 +26,7 @@ never\t'Never'"
 complete -c dispatch-send -l ack -d 'Ask a human of the receiver first'
 complete -c dispatch-send -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch-send -l idempotent -d 'Running it twice does no harm'
+complete -c dispatch-send -l anyway -d 'Send it to a pool although no member would take it now'
 complete -c dispatch-send -l json -d 'Print one JSON object'
 complete -c dispatch-send -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch-send -s q -l quiet -d 'Say nothing beside the answer and errors'

@@ -95,7 +95,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand config" -l reference -
 complete -c dispatch -n "__fish_dispatch_using_subcommand config" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand config" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l to -d 'Who is asked: a node of your configuration' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l to -d 'Who is asked: a node or a pool of your configuration' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l from -d 'Who asks: this node [default: the configured one, or DISPATCH_FROM]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s r -l request -d 'What is asked; \'-\' reads it from standard input' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l request-file -d 'Read what is asked from a file; \'-\' reads standard input' -r -F
@@ -123,6 +123,7 @@ never\t'Never'"
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l ack -d 'Ask a human of the receiver first'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l idempotent -d 'Running it twice does no harm'
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l anyway -d 'Send it to a pool although no member would take it now'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l json -d 'Print one JSON object'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s q -l quiet -d 'Say nothing beside the answer and errors'
@@ -367,7 +368,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -l insecure-ke
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "new-link" -d 'Make a secret for the link to a node or an approver'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "export" -d 'Write the key of a link to standard output'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "import" -d 'Read keys from standard input and keep them'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "list" -d 'Show the keys of this host, by their fingerprints'
@@ -446,7 +447,7 @@ never\t'Never'"
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from revoke" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "new-link" -d 'Make a secret for the link to a node or an approver'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write the key of a link to standard output'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "import" -d 'Read keys from standard input and keep them'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show the keys of this host, by their fingerprints'
@@ -517,7 +518,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_s
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "verify" -d 'Say whether a file is a document this host would take'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-link" -d 'Make a secret for the link to a node or an approver'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "export" -d 'Write the key of a link to standard output'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "import" -d 'Read keys from standard input and keep them'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "list" -d 'Show the keys of this host, by their fingerprints'

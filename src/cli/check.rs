@@ -57,7 +57,10 @@ pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
     for (pool, members) in &setup.config.pools {
         table.row(&format!("pool {pool}"), pooled(setup, pool, members))?;
     }
-    for profile in setup.config.profiles.values() {
+    // A node that nobody may ask runs nothing.
+    let is_asked = setup.config.peers.values().any(|policy| policy.accept);
+    let profiles = setup.config.profiles.values();
+    for profile in profiles.filter(|_| is_asked) {
         let program = profile.command.first().map_or("", String::as_str);
         table.row(&format!("profile {}", profile.name), find_program(program))?;
     }

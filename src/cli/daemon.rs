@@ -68,10 +68,10 @@ pub(super) struct Daemon {
     state: PathBuf,
     /// What the key folders looked like when the keys were last read.
     keys_seen: Vec<Option<SystemTime>>,
-    /// When a task was last sent to a pool from here.
-    asked: Option<SystemTime>,
     /// When old segments of the log are looked for next.
     retire: BootTime,
+    /// When a task was last sent to a pool from here.
+    asked: Option<SystemTime>,
 }
 
 impl Daemon {
@@ -98,7 +98,9 @@ impl Daemon {
             journal.adopt()?;
         }
         let peers = setup.config.peers.clone();
-        let lanes = setup.lanes_in();
+        let mut lanes = setup.lanes_in();
+        // One that this node asks can be halted too: then it lets nothing start there.
+        lanes.extend(setup.pools().into_iter().map(|asked| asked.lane));
         let killswitch = Killswitch::new(
             setup.node.clone(),
             peers.keys().cloned().collect(),
@@ -136,8 +138,8 @@ impl Daemon {
             runs,
             state: state.to_owned(),
             keys_seen: key_folders(setup),
-            asked: asked_at(state),
             retire: setup.clock.boot().plus(limits::SWEEP_SOON),
+            asked: asked_at(state),
         })
     }
 

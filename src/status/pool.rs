@@ -110,6 +110,14 @@ pub(super) fn look(
             view.queued += queued(scene, lane);
             view.claims.extend(claims(scene, lane, now));
         }
+        let is_away = |member: &MemberView| {
+            matches!(member.liveness, Some(Liveness::Silent | Liveness::Never))
+        };
+        if view.queued > 0 && view.members.iter().all(is_away) {
+            let about = crate::id::Party::of_pool(pool);
+            let text = format!("{} of its tasks wait, and no member is alive", view.queued);
+            wrong.push(Wrong::new("unserved", about, text));
+        }
         views.push(view);
     }
     for asked in scene.asked() {

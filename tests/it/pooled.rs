@@ -21,8 +21,9 @@ const MEMBERS: [&str; 2] = ["gpu1", "gpu2"];
 impl Hosts {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        for folder in ["share", "devbox", "gpu1", "gpu2"] {
-            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        std::fs::create_dir(dir.path().join("share")).unwrap();
+        for host in ["devbox", "gpu1", "gpu2"] {
+            dispatch::disk::make_dir(&dir.path().join(host).join("keys"), 0o700).unwrap();
         }
         Self {
             dir,
@@ -48,6 +49,7 @@ impl Hosts {
             .args(words)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
+            .env("DISPATCH_KEYS", self.home(host).join("keys"))
             .env("HOME", self.home(host));
         command
     }
