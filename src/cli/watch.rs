@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::setup;
 use super::setup::Common;
 use super::setup::Setup;
+use super::suit;
 use super::voice::Voice;
 use crate::disk;
 use crate::disk::LockFile;
@@ -31,6 +32,9 @@ pub struct Args {
     /// Look at configuration, keys, share and agents, say what is wrong, and end
     #[arg(long)]
     check: bool,
+    /// Serve a share that the doctor refuses: you say that the guarantees need not hold
+    #[arg(long)]
+    insecure_share: bool,
     /// Take tasks that are older than this node's journal: you say that none of them ran
     #[arg(long)]
     adopt: bool,
@@ -76,6 +80,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         other => other.into(),
     })?;
     setup.check_root()?;
+    suit::vet(&setup, args.insecure_share, voice)?;
     let daemon = Daemon::assemble(&setup, &state, args.adopt)?;
     if args.once {
         daemon.drain(&setup)

@@ -8,6 +8,8 @@
 
 #[cfg(target_os = "linux")]
 mod misbehaved;
+#[cfg(target_os = "linux")]
+mod pairs;
 
 use std::path::Path;
 use std::process::Command;
