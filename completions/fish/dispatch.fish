@@ -65,6 +65,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand demo" -s q -l quiet -d
 complete -c dispatch -n "__fish_dispatch_using_subcommand demo" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand init" -l peer -d 'A node that this one sends to; may be repeated' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand init" -l accept -d 'A node whose tasks are run here; may be repeated' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand init" -l pool -d 'A pool that this node serves or sends to, with its members; may be repeated' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand init" -l agent -d 'What kind of agent runs tasks: command, claude, codex, gemini, opencode or aider' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand init" -l group -d 'The group that both hosts share: the root is given to it' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand init" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
@@ -254,7 +255,12 @@ task_reveal\t''
 task_squat\t''
 task_return\t''
 task_take\t''
+task_adopt\t''
+task_grant_wait\t''
 task_late\t''
+task_grant\t''
+task_withhold\t''
+task_release\t''
 task_outcome\t''
 task_conflict\t''
 document_reject\t''

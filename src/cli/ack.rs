@@ -12,9 +12,9 @@ use super::setup::Setup;
 use super::voice::Style;
 use super::voice::Voice;
 use crate::document::Ack;
+use crate::document::Allowance;
 use crate::document::Context;
 use crate::document::Decision;
-use crate::document::Grant;
 use crate::document::Kind;
 use crate::document::Task;
 use crate::escape;
@@ -317,7 +317,7 @@ fn decide(
             Decision::Approve
         },
         grants: if args.dangerous && !args.deny {
-            vec![Grant::Dangerous]
+            vec![Allowance::Dangerous]
         } else {
             Vec::new()
         },

@@ -33,6 +33,7 @@ use crate::audit::local::LocalLog;
 use crate::audit::segment::Writer;
 use crate::audit::ship::ShareShelf;
 use crate::audit::ship::Shipper;
+use crate::clock::BootTime;
 use crate::config::Executor;
 use crate::config::OnShutdown;
 use crate::disk;
@@ -50,6 +51,7 @@ use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::killswitch::Killswitch;
 use crate::limits;
+use crate::pace::Pace;
 use crate::place::Place;
 use crate::stage::Stage;
 use crate::wake::Wake;
@@ -110,6 +112,8 @@ impl Daemon {
             now: flow::Memory::default(),
         };
         node.settings.peers.remove(&setup.node);
+        node.see_through(setup.cache());
+        node.now.keep = setup.config.share.keep;
         node.begin(&boot_id())?;
         if started::note(setup.config.state_file()?, setup.clock.wall()) {
             let start = Event::of(Word::WatcherStart);
@@ -183,6 +187,10 @@ impl Daemon {
     fn round(&mut self, setup: &Setup) -> Result<flow::Round, Failure> {
         self.reload_keys(setup);
         let round = self.node.round()?;
+        if self.trouble().is_some_and(flow::Trouble::is_lost) {
+            // Not ours, or not there: nothing of this node goes to it.
+            return Ok(round);
+        }
         let shelf = ShareShelf::new(&*setup.share, &setup.node);
         // The copy is for others; what fails is copied by a later round.
         let Ok(passed) = self.shipper.pass(&shelf, SHIP_BUDGET) else {
@@ -208,7 +216,8 @@ impl Daemon {
             return;
         }
         self.keys_seen = seen;
-        let (keys, problems) = match setup::read_keys(&setup.config, setup.insecure_key) {
+        let root = setup::real_root(&setup.config, &setup.patient);
+        let (keys, problems) = match setup::read_keys(&setup.config, root, setup.insecure_key) {
             Ok(read) => read,
             Err(failure) => (Keyring::default(), vec![failure.to_string()]),
         };
@@ -225,6 +234,8 @@ impl Daemon {
     }
 
     fn end(&mut self) {
+        // Others may start what waits here; what cannot be given back now is taken over when its lease has run out.
+        let _ = self.node.give_back("its member stops");
         self.node.sink.tell(&Event::of(Word::WatcherStop));
         let _ = self.log.sync();
     }
@@ -235,9 +246,11 @@ impl Daemon {
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(cannot)?;
         let (end_signals, stop) = (signals.handle(), AtomicBool::new(false));
         let mut wake = Wake::new();
-        self.watch_folders(setup, &mut wake)?;
+        self.watch_folders(setup, &mut wake);
+        watch_share(setup, &mut wake)?;
         let (bell, pulse) = (wake.bell(), Arc::new(Pulse::default()));
         let ear = Ear {
+            share: setup.patient.clone(),
             pulse: Arc::clone(&pulse),
             runner: Arc::clone(&self.runner),
             killswitch: self.node.killswitch.clone(),
@@ -257,6 +270,7 @@ impl Daemon {
             scope.spawn(move || {
                 for _ in signals.forever() {
                     stop.store(true, Ordering::Relaxed);
+                    setup.patient.hurry();
                     bell.ring();
                     let _ = tell.send(Heard::Signal);
                 }
@@ -275,21 +289,14 @@ impl Daemon {
         })
     }
 
-    /// Local writers wake the watcher at once: inboxes, control, killswitch, and the reports of executors.
-    fn watch_folders(&self, setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
-        let root = setup.config.root()?;
-        wake.on(root);
+    /// What this host itself writes beside the share wakes the watcher at once: local halts, reports of executors,
+    /// keys.
+    fn watch_folders(&self, setup: &Setup, wake: &mut Wake) {
         wake.on(&self.state);
         wake.on(&self.runs);
         for folder in &setup.config.keys {
             wake.on(folder);
         }
-        for lane in setup.lanes_in() {
-            for stage in [Stage::Inbox, Stage::Control] {
-                wake.on(&root.join(Place::Stage(lane.clone(), stage).path()));
-            }
-        }
-        Ok(())
     }
 
     fn rounds(
@@ -300,19 +307,17 @@ impl Daemon {
         mut wake: Wake,
     ) -> Result<Exit, Failure> {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
-        let mut pause = setup.config.poll;
+        let mut pace = Pace::new(setup.config.rhythm(), setup.clock.boot());
         while !stop.load(Ordering::Relaxed) {
             pulse.beat();
+            self.tell_pace(&pace, setup.clock.boot());
             let round = self.round(setup)?;
             pulse.beat();
             wake.follow(self.run_folders());
             // Tied to a completed round, not to a timer: a watcher that hangs is found out.
             let status = self.status();
             let _ = sd_notify::notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
-            pause = next_pause(setup, &self.node, round, pause);
-            if !round.worked() && wake.wait(pause) {
-                pause = setup.config.poll;
-            }
+            self.wait(setup, round, &mut pace, &wake);
         }
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
         if setup.config.watch.on_shutdown == OnShutdown::Stop {
@@ -324,6 +329,29 @@ impl Daemon {
         }
         self.end();
         Ok(Exit::Ok)
+    }
+
+    /// Waits for the next round: until its time comes, or a local writer or a signal ends the wait.
+    fn wait(&self, setup: &Setup, round: flow::Round, pace: &mut Pace, wake: &Wake) {
+        let now = setup.clock.boot();
+        let trouble = self.node.view().trouble.as_ref();
+        pace.lose(trouble.is_some_and(flow::Trouble::is_lost), now);
+        if round.worked() || round.news {
+            pace.stir(now);
+        }
+        let pause = pace.next(now, self.node.running() > 0, &*setup.chance);
+        let pause = self.node.patience().map_or(pause, |most| pause.min(most));
+        if !round.worked() && wake.wait(pause) {
+            pace.stir(setup.clock.boot());
+        }
+        setup.clock.sleep(limits::LOOK_GAP);
+    }
+
+    /// Heartbeats tell the longest pause that can come before the next of them.
+    fn tell_pace(&mut self, pace: &Pace, now: BootTime) {
+        let runs = self.node.running() > 0;
+        let bound = pace.bound(now.plus(limits::BEAT_IDLE), runs);
+        self.node.settings.poll_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
     }
 
     fn status(&self) -> String {
@@ -341,19 +369,16 @@ impl Daemon {
     }
 }
 
-/// After work at once again, then slower and slower; while anything runs, at least as often as the killswitch demands.
-fn next_pause(setup: &Setup, node: &Node, round: flow::Round, last: Duration) -> Duration {
-    let slowest = setup.config.poll_idle.max(setup.config.poll);
-    let pause = if round.worked() {
-        setup.config.poll
-    } else {
-        (last * 3 / 2).min(slowest)
-    };
-    if node.running() > 0 {
-        pause.min(limits::HALT_LOOK)
-    } else {
-        pause
+/// So do local writers on the share: inboxes, control, killswitch.
+fn watch_share(setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
+    let root = setup.config.root()?;
+    let mut folders = vec![root.to_owned()];
+    for lane in setup.lanes_in() {
+        let heard = [Stage::Inbox, Stage::Control].map(|stage| Place::Stage(lane.clone(), stage));
+        folders.extend(heard.iter().map(|place| root.join(place.path())));
     }
+    wake.on_share(folders);
+    Ok(())
 }
 
 fn count(number: usize, what: &str) -> String {
@@ -376,6 +401,7 @@ fn settings(setup: &Setup) -> Settings {
         node: setup.node.clone(),
         slots: setup.config.slots,
         peers: setup.config.peers.clone(),
+        pools: setup.config.pools.clone(),
         approvers: setup.config.approvers.clone(),
         profiles: setup.config.profiles.clone(),
         root_id: setup.config.root_id.map(|id| id.to_string()),

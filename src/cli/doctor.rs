@@ -45,7 +45,7 @@ use crate::units;
 /// Version of `--json`.
 const VERSION: u32 = 1;
 /// How long making and removing the scratch folder may take.
-const FOLDER: Duration = Duration::from_secs(5);
+const FOLDER: Duration = Duration::from_secs(8);
 
 /// Find out what a shared folder is good for
 ///

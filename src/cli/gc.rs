@@ -30,8 +30,9 @@ const ENTRIES_MAX: usize = 100_000;
 ///
 /// Example: dispatch gc --dry-run --keep 30d
 ///
-/// A watcher does this by itself once an hour, without --keep. Nothing that an outcome needs is ever removed unless
-/// --keep says how long it is kept. Tasks that are open are never touched.
+/// A watcher does this by itself once an hour, and sooner where done/ is crowded. Nothing that an outcome needs is ever
+/// removed unless --keep, or share.keep of the configuration, says how long it is kept. Tasks that are open are never
+/// touched.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// Only say what would be done
@@ -63,7 +64,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = Setup::new(&args.common, voice)?;
     setup.check_root()?;
     let rules = Rules {
-        keep: args.keep,
+        keep: args.keep.or(setup.config.share.keep),
         dry_run: args.dry_run,
         entries_max: ENTRIES_MAX,
     };
@@ -168,10 +169,11 @@ fn tell(args: &Args, all: &Swept, voice: &Voice) -> Result<(), Failure> {
     let would = if args.dry_run { "would be " } else { "" };
     let count = |what: &str| counts.get(what).copied().unwrap_or(0);
     voice.note(&format!(
-        "{} files {would}moved to their days, {} marked late, {} removed on the share, {} here",
+        "{} files {would}moved to their days, {} days taken away, {} marked late, {} removed on the share, {} here",
         count("age"),
+        count("expire"),
         count("late"),
-        count("part") + count("marker") + count("control") + count("remove"),
+        count("part") + count("scratch") + count("marker") + count("control") + count("remove"),
         count("local")
     ));
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -34,7 +35,9 @@ use crate::event::Event;
 use crate::event::Sink;
 use crate::event::Word;
 use crate::exit::Exit;
+use crate::flow::Asked;
 use crate::flow::beat;
+use crate::flow::lanes;
 use crate::flow::root;
 use crate::flow::send::Sender;
 use crate::id::NodeName;
@@ -46,13 +49,19 @@ use crate::keyring::Keyring;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::share::Cache;
 use crate::share::FolderShare;
+use crate::share::PatientShare;
 use crate::share::Share;
+use crate::share::mounted_as;
 use crate::transport::FolderTransport;
 use crate::transport::Transport;
 
 /// Bytes of the audit log copied to the share at once.
 pub const SHIP_BUDGET: u64 = 1024 * 1024;
+
+/// Most of the mount table that is read, in bytes.
+const MOUNTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Flags that every program takes.
 #[derive(Debug, Clone, Default, Args)]
@@ -152,8 +161,10 @@ pub struct Setup {
     pub config: Config,
     /// This node.
     pub node: NodeName,
-    /// The share, as primitive operations.
+    /// The share, as primitive operations; a server that is gone makes them fail after a while.
     pub share: Arc<dyn Share>,
+    /// The same, as what is waited for so long and not longer.
+    pub patient: PatientShare,
     /// The share, as a queue.
     pub transport: Arc<dyn Transport>,
     /// Time.
@@ -181,26 +192,50 @@ impl Setup {
     /// [`Failure`]
     pub fn of(config: Config, common: &Common, voice: &Voice) -> Result<Self, Failure> {
         let node = config.node()?.clone();
-        let root = config.root()?.to_owned();
+        let patient = reach(config.root()?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(OsChance);
-        let share: Arc<dyn Share> = Arc::new(FolderShare::at(&root));
+        let share: Arc<dyn Share> = Arc::new(patient.clone());
         let transport = Arc::new(FolderTransport::over(
             Arc::clone(&share),
             Arc::clone(&clock),
             Arc::clone(&chance),
         ));
-        let keys = keys(&config, common.insecure_key, voice)?;
+        let root = real_root(&config, &patient);
+        let (keys, problems) = read_keys(&config, root, common.insecure_key)?;
+        for problem in problems {
+            voice.warn(&problem);
+        }
         Ok(Self {
             config,
             node,
             share,
+            patient,
             transport,
             clock,
             chance,
             keys,
             insecure_key: common.insecure_key,
         })
+    }
+
+    /// Returns how far a listing of the share may be behind, by what it is mounted with.
+    #[must_use]
+    pub fn cache(&self) -> Cache {
+        let Some(root) = real_root(&self.config, &self.patient) else {
+            return Cache::default();
+        };
+        Cache::of_mount(&mounts(), &root)
+    }
+
+    /// Returns whether the modes on the share say anything. An SMB client shows made-up ones, the same for every file, and
+    /// the server decides by its own.
+    #[must_use]
+    pub fn has_modes(&self) -> bool {
+        let Some(root) = real_root(&self.config, &self.patient) else {
+            return true;
+        };
+        !matches!(mounted_as(&mounts(), &root), Some("cifs" | "smb3"))
     }
 
     /// Makes sure that the folder is our share.
@@ -312,24 +347,46 @@ impl Setup {
         Ok(Lane::new(self.node.clone(), Party::from(peer)))
     }
 
-    /// Returns the lanes in which this node sends.
+    /// Returns the lanes in which this node sends, those to pools included.
     #[must_use]
     pub fn lanes_out(&self) -> Vec<Lane> {
-        self.config
-            .known_peers()
-            .map(|peer| Lane::new(self.node.clone(), Party::from(peer)))
-            .collect()
+        let nodes = self.config.known_peers().map(Party::from);
+        let lanes = nodes.map(|to| Lane::new(self.node.clone(), to));
+        let pools = self.pools().into_iter().map(|asked| asked.lane);
+        lanes.chain(pools).collect()
     }
 
-    /// Returns the lanes that this node serves.
+    /// Returns the lanes that this node serves, those of its pools included.
     #[must_use]
     pub fn lanes_in(&self) -> Vec<Lane> {
-        let me = Party::from(&self.node);
-        self.config
-            .known_peers()
-            .map(|peer| Lane::new(peer.clone(), me.clone()))
-            .collect()
+        lanes::served(&self.node, &self.config.peers, &self.config.pools)
     }
+
+    /// Returns the lanes in which this node asks a pool.
+    #[must_use]
+    pub fn pools(&self) -> Vec<Asked> {
+        lanes::asked(&self.node, &self.config.peers, &self.config.pools)
+    }
+}
+
+/// Returns the share at a path, with the patience of a command. Nothing is touched yet.
+#[must_use]
+pub fn reach(root: &Path) -> PatientShare {
+    let patience = limits::SHARE_PATIENCE_COMMAND;
+    PatientShare::over(
+        Arc::new(FolderShare::at(root)),
+        Arc::new(SystemClock),
+        patience,
+    )
+}
+
+/// Returns the path of the root without links, or by its words where it cannot be resolved in time.
+#[must_use]
+pub fn real_root(config: &Config, share: &PatientShare) -> Option<PathBuf> {
+    let root = config.root.clone()?;
+    let wanted = root.clone();
+    let found = share.errand("find", "the root", move || wanted.canonicalize().ok());
+    Some(found.ok().flatten().unwrap_or(root))
 }
 
 /// Reads the keys of every folder that is there; a key that is not fit is told of and not used.
@@ -337,24 +394,31 @@ impl Setup {
 /// # Errors
 /// [`Failure`] where a folder is there and cannot be listed.
 pub fn keys(config: &Config, insecure: bool, voice: &Voice) -> Result<Keyring, Failure> {
-    let (keys, problems) = read_keys(config, insecure)?;
+    let root = config.root.as_deref().map(reach);
+    let root = root.and_then(|share| real_root(config, &share));
+    let (keys, problems) = read_keys(config, root, insecure)?;
     for problem in problems {
         voice.warn(&problem);
     }
     Ok(keys)
 }
 
-/// Reads the keys of every folder that is there. Returns those that are fit, and what is wrong with the others.
+/// Reads the keys of every folder that is there. Returns those that are fit, and what is wrong with the others. `root`
+/// is that of the share, resolved as far as that is possible ([`real_root`]): it is not touched.
 ///
 /// # Errors
 /// [`Failure`] where a folder is there and cannot be listed, unless it is not ours.
-pub fn read_keys(config: &Config, insecure: bool) -> Result<(Keyring, Vec<String>), Failure> {
+pub fn read_keys(
+    config: &Config,
+    root: Option<PathBuf>,
+    insecure: bool,
+) -> Result<(Keyring, Vec<String>), Failure> {
     let storage = if insecure {
         Storage::Insecure
     } else {
         Storage::Local
     };
-    let guard = Guard::new(config.root.clone(), storage);
+    let guard = Guard::with_resolved(root, storage);
     let (mut all, mut problems) = (Vec::new(), Vec::new());
     for folder in &config.keys {
         match Drawer::read(folder, &guard) {
@@ -374,4 +438,10 @@ pub fn read_keys(config: &Config, insecure: bool) -> Result<(Keyring, Vec<String
 pub(super) fn is_not_ours(config: &Config, error: &disk::Error) -> bool {
     let closed = error.is(std::io::ErrorKind::PermissionDenied);
     error.is(std::io::ErrorKind::NotFound) || (closed && config.keys.len() > 1)
+}
+
+/// Returns what is mounted here, as proc(5) has it.
+fn mounts() -> String {
+    let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
+    String::from_utf8_lossy(&table.unwrap_or_default()).into_owned()
 }

@@ -14,6 +14,7 @@ use super::voice::Voice;
 use crate::escape;
 use crate::exit::Exit;
 use crate::id::NodeName;
+use crate::limits;
 use crate::status;
 use crate::status::Liveness;
 use crate::status::NodeView;
@@ -21,8 +22,9 @@ use crate::status::Report;
 use crate::status::node::since;
 use crate::units;
 
-/// How long the share may take to answer before the report goes without it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the whole look may take before the report goes without it: one call that hangs, and the rest. A share that
+/// is slow at every call is given up here.
+const PATIENCE: Duration = Duration::from_secs(limits::SHARE_PATIENCE_COMMAND.as_secs() + 5);
 /// Running tasks that are listed for a person.
 const RUNNING_SHOWN: usize = 50;
 

@@ -1,4 +1,4 @@
-//! Whether a share suits a watcher: the remembered verdict of the doctor, or a brief examination, before anything starts.
+//! Whether a share suits a watcher: the remembered verdict of the doctor, or a brief examination, before any start.
 //!
 //! What passes (full, read-only, no answer) is no reason against starting: the watcher waits for it to be over.
 
@@ -155,6 +155,24 @@ pub fn vet(setup: &Setup, insecure: bool, voice: &Voice) -> Result<Verdict, Fail
     Err(refusal(setup, &known, &said))
 }
 
+/// Leaves the pools that this node is a member of to others where the share is not good enough for several claimants:
+/// a pool needs one winner of two hosts, and a listing that is true.
+pub fn without_pools(setup: &mut Setup, share: Verdict, voice: &Voice) {
+    if share.allows_pools() {
+        return;
+    }
+    let node = setup.node.clone();
+    setup.config.pools.retain(|pool, members| {
+        let serves = members.contains(&node);
+        if serves {
+            voice.warn(&format!(
+                "pool '{pool}' is not served: the share is {share} ('dispatch doctor --pair' may prove more)"
+            ));
+        }
+        !serves
+    });
+}
+
 /// The failure of a refused share.
 pub(super) fn refusal(setup: &Setup, known: &Remembered, said: &str) -> Failure {
     let title = setup.transport.title();
@@ -167,7 +185,7 @@ pub(super) fn refusal(setup: &Setup, known: &Remembered, said: &str) -> Failure 
         .iter()
         .filter_map(|reason| reason.advice.as_ref());
     advice.fold(failure, |failure, advice| failure.hint(advice)).hint(
-        "'dispatch doctor' examines it anew; docs/SHARES.md says what is supported; --insecure-share serves it all the same",
+        "'dispatch doctor' says more, docs/SHARES.md what is supported; --insecure-share serves it all the same",
     )
 }
 

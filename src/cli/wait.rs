@@ -1,16 +1,18 @@
 //! `dispatch wait`: waits for outcomes; one, several, any of them, all that are open.
 
+mod patience;
+
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use serde_json::json;
 
+use self::patience::Wait;
 use super::failure::Failure;
 use super::outcome;
 use super::setup::Common;
 use super::setup::Setup;
 use super::voice::Voice;
-use crate::clock::BootTime;
 use crate::entry::ClaimName;
 use crate::entry::QueuedName;
 use crate::exit::Exit;
@@ -25,12 +27,6 @@ use crate::stage::Stage;
 use crate::status::Scene;
 use crate::status::local;
 use crate::units;
-use crate::wake::Wake;
-
-/// First pause between two looks; it grows from here.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-/// Longest pause between two looks.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Wait for the outcome of tasks
 ///
@@ -135,7 +131,10 @@ pub fn one(
 ) -> Result<Exit, Failure> {
     let mut wait = Wait::begin(setup, std::slice::from_ref(wanted), deadline);
     loop {
-        if let Some(answered) = look(setup, voice, wanted, &mut wait)? {
+        let near = wait.glance(voice, std::slice::from_ref(wanted))?;
+        if near.contains(&wanted.id)
+            && let Some(answered) = look(setup, voice, wanted, &mut wait)?
+        {
             return show(voice, &answered, as_json);
         }
         if !wait.pause() {
@@ -156,7 +155,12 @@ fn several(
     let mut worst = Exit::Ok;
     loop {
         let mut left = Vec::new();
+        let near = wait.glance(voice, &wanted)?;
         for one in wanted {
+            if !near.contains(&one.id) {
+                left.push(one);
+                continue;
+            }
             match look(setup, voice, &one, &mut wait)? {
                 Some(answered) => {
                     let exit = show(voice, &answered, args.json)?;
@@ -235,59 +239,6 @@ fn still_open(setup: &Setup, voice: &Voice, wanted: &Wanted, as_json: bool) -> R
         wanted.id
     ));
     Ok(())
-}
-
-/// The pauses of a wait.
-struct Wait<'a> {
-    setup: &'a Setup,
-    wake: Wake,
-    end: Option<BootTime>,
-    pause: Duration,
-    told: Option<String>,
-}
-
-impl<'a> Wait<'a> {
-    fn begin(setup: &'a Setup, wanted: &[Wanted], deadline: Deadline) -> Self {
-        setup.ship_log();
-        let mut wake = Wake::new();
-        if let Ok(root) = setup.config.root() {
-            for one in wanted {
-                let done = Place::Stage(one.lane.clone(), Stage::Done);
-                wake.on(&root.join(done.path()));
-            }
-        }
-        let end = match deadline {
-            Deadline::Never => None,
-            Deadline::After(time) => Some(setup.clock.boot().plus(time)),
-        };
-        Self {
-            setup,
-            wake,
-            end,
-            pause: FIRST_PAUSE,
-            told: None,
-        }
-    }
-
-    /// Waits for the next look. Returns `false` where the time is over.
-    fn pause(&mut self) -> bool {
-        let now = self.setup.clock.boot();
-        let left = self.end.map(|end| end.since(now));
-        if left.is_some_and(|left| left.is_zero()) {
-            return false;
-        }
-        self.wake
-            .wait(left.map_or(self.pause, |left| left.min(self.pause)));
-        self.pause = (self.pause * 3 / 2).min(LONGEST_PAUSE);
-        true
-    }
-
-    fn tell(&mut self, voice: &Voice, text: &str) {
-        if self.told.as_deref() != Some(text) {
-            voice.warn(text);
-            self.told = Some(text.to_owned());
-        }
-    }
 }
 
 /// Returns every open task of this node, over all lanes.

@@ -36,7 +36,10 @@ pub const VARIABLES: &[(&str, &str)] = &[
         "DISPATCH_NODE_B",
         "the other one; `b` where there is no file",
     ),
-    ("DISPATCH_POLL_SEC", "`poll` and `poll_idle`, in seconds"),
+    (
+        "DISPATCH_POLL_SEC",
+        "`poll`, `poll_idle` and `poll_rest`, in seconds",
+    ),
     ("DISPATCH_MAX_PARALLEL", "`slots`"),
     (
         "DISPATCH_AGENT_BIN",

@@ -130,10 +130,12 @@ pub(super) struct File {
     pub(super) keys: Field<Paths>,
     pub(super) poll: Field<Time>,
     pub(super) poll_idle: Field<Time>,
+    pub(super) poll_rest: Field<Time>,
     pub(super) slots: Field<u32>,
     pub(super) watch: WatchTable,
     pub(super) share: ShareTable,
     pub(super) peer: BTreeMap<Spanned<NodeName>, PeerTable>,
+    pub(super) pool: BTreeMap<Spanned<NodeName>, PoolTable>,
     pub(super) approver: BTreeMap<Spanned<NodeName>, ApproverTable>,
     pub(super) profile: BTreeMap<Spanned<ProfileName>, ProfileTable>,
 }
@@ -154,6 +156,7 @@ pub(super) struct WatchTable {
 pub(super) struct ShareTable {
     pub(super) group: Field<String>,
     pub(super) free_min: Field<Size>,
+    pub(super) keep: Field<Time>,
 }
 
 /// `[peer.NAME]`
@@ -176,6 +179,13 @@ pub(super) struct PeerTable {
     pub(super) hop_max: Field<u32>,
     pub(super) priority_max: Field<Priority>,
     pub(super) attempts_max: Field<u32>,
+}
+
+/// `[pool.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PoolTable {
+    pub(super) members: Field<Vec<Spanned<NodeName>>>,
 }
 
 /// `[approver.NAME]`

@@ -5,6 +5,7 @@
 //! policy and comes from the file alone. `docs/CONFIG.md` is the reference, checked against [`schema`].
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::id::NodeName;
 use crate::id::ProfileName;
 use crate::limits;
 use crate::outcome::words;
+use crate::pace::Rhythm;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::policy::Receiver;
@@ -107,6 +109,8 @@ pub struct Share {
     pub group: Option<String>,
     /// Free space below which nothing new is claimed, in bytes.
     pub free_bytes_min: u64,
+    /// How long outcomes are kept; for ever, where `None`.
+    pub keep: Option<Duration>,
 }
 
 impl Default for Share {
@@ -114,6 +118,7 @@ impl Default for Share {
         Self {
             group: None,
             free_bytes_min: limits::FREE_BYTES_MIN,
+            keep: None,
         }
     }
 }
@@ -137,8 +142,10 @@ pub struct Config {
     pub keys: Vec<PathBuf>,
     /// Time between two looks at the share while there is work.
     pub poll: Duration,
-    /// Longest time between two looks when there is none.
+    /// Longest time between two looks when there has been none for some seconds.
     pub poll_idle: Duration,
+    /// Longest time between two looks when there has been none for ten minutes.
+    pub poll_rest: Duration,
     /// Attempts at once.
     pub slots: u32,
     /// Settings of the watcher.
@@ -147,6 +154,8 @@ pub struct Config {
     pub share: Share,
     /// Every node this one knows, with what it may ask.
     pub peers: BTreeMap<NodeName, PeerPolicy>,
+    /// Every pool this node serves or sends to, with its members.
+    pub pools: BTreeMap<NodeName, BTreeSet<NodeName>>,
     /// Everybody who may approve, and for whom.
     pub approvers: BTreeMap<NodeName, Approver>,
     /// How tasks are run.
@@ -165,12 +174,14 @@ impl Default for Config {
             state: None,
             state_file: None,
             keys: Vec::new(),
-            poll: Duration::from_secs(1),
+            poll: Duration::from_millis(500),
             poll_idle: Duration::from_secs(5),
+            poll_rest: Duration::from_secs(15),
             slots: 2,
             watch: Watch::default(),
             share: Share::default(),
             peers: BTreeMap::new(),
+            pools: BTreeMap::new(),
             approvers: BTreeMap::new(),
             profiles: BTreeMap::new(),
             origins: Origins::default(),
@@ -222,6 +233,16 @@ impl Config {
         self.state_file
             .as_deref()
             .ok_or(Error::Missing { key: "state" })
+    }
+
+    /// Returns the pauses between two looks at the share.
+    #[must_use]
+    pub const fn rhythm(&self) -> Rhythm {
+        Rhythm {
+            busy: self.poll,
+            idle: self.poll_idle,
+            rest: self.poll_rest,
+        }
     }
 
     /// Returns every known peer, sorted. Two nodes may share one file, so this node's own name may stand in it.

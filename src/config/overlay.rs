@@ -114,9 +114,10 @@ fn lay_over_numbers(config: &mut Config, flags: &Flags, environment: &Environmen
         .poll
         .map(|(time, name)| (time, Origin::Variable(name))))
     {
-        (config.poll, config.poll_idle) = (time, time);
-        config.origins.record("poll", origin.clone());
-        config.origins.record("poll_idle", origin);
+        (config.poll, config.poll_idle, config.poll_rest) = (time, time, time);
+        for key in ["poll", "poll_idle", "poll_rest"] {
+            config.origins.record(key, origin.clone());
+        }
     }
     let said = flags.slots.map(|slots| (slots, Origin::Flag("--slots")));
     if let Some((slots, origin)) = said.or(environment
@@ -223,6 +224,12 @@ pub(super) fn bounds(config: &Config) -> Vec<Problem> {
         found.push(problem(
             "poll_idle",
             "poll_idle must not be shorter than poll".to_owned(),
+        ));
+    }
+    if config.poll_rest < config.poll_idle {
+        found.push(problem(
+            "poll_rest",
+            "poll_rest must not be shorter than poll_idle".to_owned(),
         ));
     }
     found

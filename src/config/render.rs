@@ -1,10 +1,12 @@
 //! The configuration in force, as rows that a person reads and the file would accept.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::config::Config;
 use crate::config::Executor;
 use crate::config::Origin;
+use crate::id::NodeName;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::policy::Scope;
@@ -43,6 +45,9 @@ pub fn render(config: &Config) -> Vec<Row> {
     for (name, peer) in &config.peers {
         add(format!("peer.{name}."), of_peer(peer));
     }
+    for (name, members) in &config.pools {
+        add(format!("pool.{name}."), of_pool(members));
+    }
     for (name, approver) in &config.approvers {
         add(format!("approver.{name}."), of_approver(approver));
     }
@@ -62,6 +67,7 @@ pub(super) fn top(config: &Config) -> Vec<Cell> {
         ("keys", list(config.keys.iter().map(|path| path.display()))),
         ("poll", time(config.poll)),
         ("poll_idle", time(config.poll_idle)),
+        ("poll_rest", time(config.poll_rest)),
         ("slots", plain(config.slots)),
     ]
 }
@@ -83,6 +89,7 @@ pub(super) fn share(config: &Config) -> Vec<Cell> {
     vec![
         ("group", config.share.group.as_ref().map(quoted)),
         ("free_min", size(config.share.free_bytes_min)),
+        ("keep", config.share.keep.and_then(time)),
     ]
 }
 
@@ -105,6 +112,10 @@ pub(super) fn of_peer(peer: &PeerPolicy) -> Vec<Cell> {
         ("priority_max", Some(quoted(&peer.priority_max))),
         ("attempts_max", plain(peer.attempts_max)),
     ]
+}
+
+pub(super) fn of_pool(members: &BTreeSet<NodeName>) -> Vec<Cell> {
+    vec![("members", list(members))]
 }
 
 pub(super) fn of_approver(approver: &Approver) -> Vec<Cell> {

@@ -212,7 +212,7 @@ const fn local(
         needs: Needs::Bench,
         essential: false,
         at_start: false,
-        patience_s: 15,
+        patience_s: 30,
         run,
     }
 }
@@ -237,7 +237,7 @@ const fn paired(check: Check) -> Check {
 const fn off_share(check: Check) -> Check {
     Check {
         needs: Needs::Nothing,
-        patience_s: 5,
+        patience_s: 8,
         ..check
     }
 }

@@ -1,7 +1,7 @@
 //! The last verdict of a mount, kept in the state directory: a watcher that starts again need not ask again.
 //!
-//! It holds for the same filesystem at the same place with the same options, for this version of the program, for a week.
-//! Losing it costs an examination.
+//! It holds for the same filesystem at the same place with the same options, for this version of the program, for a
+//! week. Losing it costs an examination.
 
 use std::path::Path;
 use std::time::Duration;

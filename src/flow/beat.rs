@@ -33,6 +33,8 @@ const TASKS_MAX: usize = 16;
 pub(crate) struct Beats {
     seq: u64,
     last: Option<BootTime>,
+    /// When the own files were last read.
+    watched: Option<BootTime>,
     last_state: Option<String>,
     boot_id: String,
     /// Instances of others that were seen in files of ours, by peer.
@@ -76,15 +78,16 @@ pub(super) fn pass(node: &mut Node) -> Result<bool, Error> {
     };
     let state = format!("{:?}", state(node));
     let changed = node.now.beats.last_state.as_ref() != Some(&state);
+    // Rounds are as far apart as beats at times: one that is nearly due does not wait for the next round.
     let due = node
         .now
         .beats
         .last
-        .is_none_or(|last| now.since(last) >= pace);
+        .is_none_or(|last| now.since(last) >= pace * 3 / 4);
     if !due && !changed {
         return Ok(false);
     }
-    let first = node.now.beats.last.is_none();
+    let watches = is_watch_due(node, now);
     node.now.beats.last = Some(now);
     node.now.beats.last_state = Some(state);
     node.now.beats.seq += 1;
@@ -100,7 +103,7 @@ pub(super) fn pass(node: &mut Node) -> Result<bool, Error> {
             continue;
         }
         beaten += 1;
-        if first || due {
+        if watches {
             watch_for_twin(node, &peer, &context);
         }
         let card = card(node, &peer);
@@ -113,6 +116,21 @@ pub(super) fn pass(node: &mut Node) -> Result<bool, Error> {
     let beats = &mut node.now.beats;
     beats.is_foreign = !beats.twins.is_empty() && beats.twins.len() >= beaten;
     failed.map_or(Ok(true), |error| Err(error.into()))
+}
+
+/// Whether this is a beat before which the own files are read: the first ones, since a second node of this name is most
+/// often started by mistake beside one that runs, then one a minute.
+fn is_watch_due(node: &mut Node, now: BootTime) -> bool {
+    const FIRST_ONES: u64 = 8;
+    let beats = &mut node.now.beats;
+    let watched = beats.watched;
+    let is_due = beats.seq < FIRST_ONES
+        || watched.is_none_or(|last| now.since(last) >= limits::SLOW_LOOK)
+        || !beats.foreign.is_empty();
+    if is_due {
+        beats.watched = Some(now);
+    }
+    is_due
 }
 
 /// An instance that is not ours and advances in a file of ours is a second node of our name. One that stands still is

@@ -9,6 +9,7 @@ use std::io::Read;
 use sha2::Digest as _;
 
 use super::send::Sender;
+use crate::clock::Timestamp;
 use crate::document::Answer;
 use crate::document::Context;
 use crate::document::Kind;
@@ -112,17 +113,18 @@ impl Sender {
         Ok(doubt.map(Err))
     }
 
-    /// `done/` first, then its days, newest first. A day before the task was made holds nothing of it.
+    /// `done/` first, then the day of the id. Where the id tells none, all days, newest first.
     pub(crate) fn done_places(&self, lane: &Lane, id: TaskId) -> Result<Vec<Place>, ShareError> {
         let done = Place::Stage(lane.clone(), Stage::Done);
-        let first = id
-            .made()
-            .map(|made| crate::clock::Timestamp::from_unix(made).day());
+        if let Some(made) = id.made() {
+            let day = Place::Day(lane.clone(), Timestamp::from_unix(made).day());
+            return Ok(vec![done, day]);
+        }
         let mut days: Vec<String> = self
             .listing(&done)?
             .into_iter()
             .map(|entry| entry.name)
-            .filter(|name| is_day(name) && first.as_ref().is_none_or(|first| name >= first))
+            .filter(|name| is_day(name))
             .collect();
         days.sort_by(|one, other| other.cmp(one));
         let days = days.into_iter().map(|day| Place::Day(lane.clone(), day));
@@ -341,5 +343,5 @@ fn is_result(name: &str) -> bool {
 }
 
 pub(crate) fn is_day(name: &str) -> bool {
-    name.len() == 10 && crate::clock::Timestamp::parse(&format!("{name}T00:00:00Z")).is_ok()
+    name.len() == 10 && Timestamp::parse(&format!("{name}T00:00:00Z")).is_ok()
 }

@@ -53,7 +53,11 @@ pub(super) fn pass(node: &mut Node, lane: &Lane, unknown: Vec<Listed>) -> Result
             .unwrap_or_else(|| entry.name.clone().into_bytes());
         let aside = format!("{}-{}.junk", Digest::of(&raw).short(), node.chance.nonce());
         match node.transport.expel((&inbox, &raw), (&rejected, &aside)) {
-            Ok(()) => moved.push((entry.name, aside)),
+            Ok(()) => {
+                let now = node.clock.boot();
+                node.now.fresh.took(&inbox, &entry.name, now);
+                moved.push((entry.name, aside));
+            }
             // A directory across mounts, or a folder that takes nothing now: it stays, and is told of once.
             Err(error) => {
                 let event = Event::of(Word::WatcherErr)

@@ -12,6 +12,11 @@
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
+//! | [`grant`] | in a pool: the sender lets one claim start, or refuses it |
+//! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
+//! | [`fresh`] | listings that are true in the end |
+//! | `pool` | what differs where several nodes serve a lane |
+//! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
 //! | `recover` | what a crash left → one of the above |
 //! | [`fsck`] | what no arrow leaves behind |
 //! | [`gc`] | `done/` → its days; what nobody needs any more → gone |
@@ -28,10 +33,15 @@ pub mod collect;
 mod commit;
 mod decide;
 pub mod finish;
+pub mod fresh;
 pub mod fsck;
 pub mod gc;
+pub mod grant;
+pub mod granted;
 mod junk;
+pub mod lanes;
 mod park;
+mod pool;
 mod receive;
 pub mod recover;
 mod refuse;
@@ -47,7 +57,10 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+pub use lanes::Asked;
+pub use lanes::Pools;
 pub use round::Round;
 pub use view::Trouble;
 pub use view::View;
@@ -122,6 +135,8 @@ pub struct Settings {
     pub slots: u32,
     /// What each peer may ask. Peers that may ask nothing are here too: they get an answer that says so.
     pub peers: BTreeMap<NodeName, PeerPolicy>,
+    /// Every pool this node serves or sends to, with its members.
+    pub pools: Pools,
     /// Who may approve.
     pub approvers: BTreeMap<NodeName, Approver>,
     /// How tasks are run.
@@ -132,8 +147,22 @@ pub struct Settings {
     pub free_bytes_min: u64,
     /// The one task that may be started, where it is run by hand; any where `None`.
     pub only: Option<TaskId>,
-    /// Shortest time between two rounds, as heartbeats tell it, in milliseconds.
+    /// Longest time between two rounds until the next heartbeat, which tells it, in milliseconds.
     pub poll_ms: u64,
+}
+
+impl Settings {
+    /// Returns the lanes this node serves ([`lanes::served`]).
+    #[must_use]
+    pub fn lanes(&self) -> Vec<Lane> {
+        lanes::served(&self.node, &self.peers, &self.pools)
+    }
+
+    /// Returns the lanes in which this node asks a pool ([`lanes::asked`]).
+    #[must_use]
+    pub fn asked_pools(&self) -> Vec<Asked> {
+        lanes::asked(&self.node, &self.peers, &self.pools)
+    }
 }
 
 /// A place in the line of tasks that wait for a slot: priority, then age.
@@ -168,6 +197,8 @@ pub struct Node {
 pub struct Memory {
     /// Admitted tasks that wait for a slot, first served first.
     pub(crate) waiting: BTreeSet<Ticket>,
+    /// The profiles of tasks that were proved and then lacked what these need.
+    pub(crate) profiles: HashMap<TaskId, ProfileName>,
     /// Tasks that are not tried again before this: not-before, or after a start that did not happen.
     pub(crate) not_before: HashMap<TaskId, BootTime>,
     /// Attempts that run, with what they hold.
@@ -188,20 +219,32 @@ pub struct Memory {
     pub(crate) suspects: HashSet<TaskId>,
     /// When tasks of a peer were admitted, for its quota.
     pub(crate) admissions: HashMap<NodeName, Vec<Timestamp>>,
+    /// The folders that are listened to, as last seen.
+    pub(crate) fresh: fresh::Fresh,
+    /// Whether one of them held other names in this round than before.
+    pub(crate) news: bool,
     /// Control documents that lie in a lane, already judged and found wanting.
     pub(crate) wanting: HashMap<Lane, HashSet<String>>,
     /// Junk seen in an inbox, with when it was first seen.
     pub(crate) junk: HashMap<(Lane, String), BootTime>,
     /// When old files are looked for next.
     pub(crate) sweep: Option<BootTime>,
+    /// Whether more outcomes lie in `done/` of some lane than should.
+    pub(crate) crowded: bool,
+    /// How long outcomes are kept; for ever, where `None`.
+    pub(crate) keep: Option<Duration>,
     /// Lanes in which something could not be set aside, with when that is tried again.
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
+    /// What is known of the pools it is a member of.
+    pub(crate) pool: pool::Pool,
     /// Whether the operator drains this node.
     pub(crate) drain: bool,
     /// What the last round saw of the share.
     pub(crate) view: View,
     /// Why tasks wait, as last found; for `dispatch why`.
     pub(crate) beats: beat::Beats,
+    /// What this node saw of the claims of pools that it asks.
+    pub(crate) looks: grant::Looks,
     /// Events that were told once and not again until they change.
     pub(crate) told: HashMap<&'static str, HashSet<String>>,
 }
@@ -213,15 +256,10 @@ impl Node {
         Party::from(&self.settings.node)
     }
 
-    /// Returns the lanes this node serves, one per peer.
+    /// Returns the lanes this node serves: its own, one for each peer, and those of the pools that it is a member of.
     #[must_use]
     pub fn lanes(&self) -> Vec<Lane> {
-        let me = self.party();
-        self.settings
-            .peers
-            .keys()
-            .map(|peer| Lane::new(peer.clone(), me.clone()))
-            .collect()
+        self.settings.lanes()
     }
 
     /// Returns what the last round saw.
@@ -259,6 +297,21 @@ impl Node {
             && self.now.decided.is_empty()
             && self.now.strays.is_empty()
             && !again
+    }
+
+    /// Gives back what it holds of pools and has not started: for a node that stops. What fails is left to expire.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn give_back(&mut self, why: &str) -> Result<(), Error> {
+        pool::release::all(self, why)
+    }
+
+    /// Returns how long the next round may be put off at most, where claims of pools are to be beaten or looked at.
+    #[must_use]
+    pub fn patience(&self) -> Option<std::time::Duration> {
+        let all = [pool::patience(self), grant::patience(self)];
+        all.into_iter().flatten().min()
     }
 
     pub(crate) fn tell(&self, event: &Event) {
@@ -325,6 +378,7 @@ impl Node {
     }
 
     pub(crate) fn step_out(&mut self, id: TaskId) {
+        self.now.profiles.remove(&id);
         if let Some(ticket) = self.ticket(id) {
             self.now.waiting.remove(&ticket);
         }

@@ -51,10 +51,17 @@ pub enum Error {
 /// # Errors
 /// [`Error`]
 pub fn identity(transport: &dyn Transport) -> Result<Identity, Error> {
-    let title = transport.title();
+    // Whatever is proved of it here holds for the calls that follow.
+    transport.anchor()?;
     if !transport.holds(&Place::Root, IDENTITY)? {
-        return Err(Error::Absent(title));
+        return Err(Error::Absent(transport.title()));
     }
+    identity_there(transport)
+}
+
+/// Reads the identity of a root that was just seen to have one.
+fn identity_there(transport: &dyn Transport) -> Result<Identity, Error> {
+    let title = transport.title();
     let bytes = transport.read(&Place::Root, IDENTITY, 4096)?;
     let identity: Identity =
         serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(title.clone()))?;
@@ -98,6 +105,9 @@ pub(super) fn look(node: &mut Node) {
     let before = node.now.view.trouble.clone();
     node.now.view.looked = looked;
     let listing = node.transport.list(&Place::Root);
+    if let Ok(listing) = &listing {
+        node.saw(&Place::Root, listing);
+    }
     let peek = |name: &str| {
         node.transport
             .peek(&Place::Root, name, limits::KILLSWITCH_BYTES_MAX)
@@ -140,7 +150,7 @@ fn slow_checks(node: &mut Node) -> Option<Trouble> {
     let view = &node.now.view;
     let fresh = view.free_bytes.is_some() && now.since(view.asked) < limits::SLOW_LOOK;
     if !fresh {
-        match identity(&*node.transport) {
+        match identity_there(&*node.transport) {
             Ok(found) => {
                 if let Some(wanted) = &node.settings.root_id
                     && *wanted != found.uuid

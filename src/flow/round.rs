@@ -11,8 +11,11 @@ use super::cancel;
 use super::commit;
 use super::decide;
 use super::finish;
+use super::fresh;
 use super::gc;
+use super::grant;
 use super::park;
+use super::pool;
 use super::receive;
 use super::recover;
 use super::root;
@@ -40,13 +43,17 @@ pub struct Round {
     pub ended: usize,
     /// Tasks whose outcome is committed and revealed.
     pub closed: usize,
+    /// Claims of pools about which this node decided, as their sender.
+    pub granted: usize,
+    /// Whether a folder that is listened to holds other names than before.
+    pub news: bool,
 }
 
 impl Round {
     /// Returns whether anything moved, so that the next round should come soon.
     #[must_use]
     pub const fn worked(self) -> bool {
-        self.admitted + self.started + self.ended + self.closed > 0
+        self.admitted + self.started + self.ended + self.closed + self.granted > 0
     }
 }
 
@@ -66,15 +73,14 @@ impl Node {
     /// [`Error::Journal`]: the node must stop.
     pub fn round(&mut self) -> Result<Round, Error> {
         let mut round = Round::default();
+        self.now.news = false;
         root::look(self);
         let pass = finish::pass(self);
         round.ended = self.bear("attempts", "", pass)?.unwrap_or(0);
         let pass = stop_what_must(self);
         self.bear("stop", "", pass)?;
-        if !matches!(
-            self.now.view.trouble,
-            Some(Trouble::ShareLost(_) | Trouble::NotOurs(_))
-        ) {
+        let is_lost = self.now.view.trouble.as_ref().is_some_and(Trouble::is_lost);
+        if !is_lost {
             self.on_the_share(&mut round)?;
         }
         match beat::pass(self) {
@@ -85,19 +91,31 @@ impl Node {
         let now = self.clock.wall();
         receive::forget_admissions(self, now);
         self.journal.sync()?;
+        round.news = self.now.news;
         Ok(round)
     }
 
     fn on_the_share(&mut self, round: &mut Round) -> Result<(), Error> {
+        self.keep_claims()?;
         let pass = commit::pass(self);
         round.closed = self.bear("commit", "", pass)?.unwrap_or(0);
         for lane in self.lanes() {
+            self.keep_claims()?;
             let pass = self.serve(&lane);
             let about = format!("{lane} ");
             round.admitted += self.bear("lane", &about, pass)?.unwrap_or(0);
         }
+        let pass = grant::pass(self);
+        round.granted = self.bear("grants", "", pass)?.unwrap_or(0);
         let pass = expire(self);
         self.bear("expire", "", pass)?;
+        if self.now.view.trouble == Some(Trouble::Draining) {
+            let pass = self.give_back("its member drains");
+            self.bear("drain", "", pass)?;
+        }
+        let pass = pool::release::pass(self);
+        self.bear("release", "", pass)?;
+        self.keep_claims()?;
         if self.now.view.trouble.is_none() {
             let pass = start::pass(self);
             round.started = self.bear("start", "", pass)?.unwrap_or(0);
@@ -107,6 +125,15 @@ impl Node {
         round.closed += self.bear("commit", "", pass)?.unwrap_or(0);
         let pass = gc::now_and_then(self);
         self.bear("gc", "", pass)?;
+        let is_busy = round.worked() || self.running() + self.waiting() > 0;
+        fresh::pass(self, is_busy);
+        Ok(())
+    }
+
+    /// Beats the leases whose time it is.
+    fn keep_claims(&mut self) -> Result<(), Error> {
+        let pass = pool::lease::pass(self);
+        self.bear("lease", "", pass)?;
         Ok(())
     }
 
@@ -120,6 +147,9 @@ impl Node {
     }
 
     fn serve_once(&mut self, lane: &Lane) -> Result<usize, Error> {
+        if lane.pool().is_some() {
+            return pool::serve(self, lane);
+        }
         if !self.now.searched.contains(lane) {
             // Before looking: what happens while it is looked through asks for another look.
             self.now.searched.insert(lane.clone());
@@ -138,11 +168,14 @@ impl Node {
             let control = self.controls(lane)?;
             cancel::pass(self, lane, &control)?;
             park::decisions(self, lane, &control)?;
+        } else {
+            let control = Place::Stage(lane.clone(), Stage::Control);
+            self.now.fresh.leave(&control);
         }
         Ok(taken)
     }
 
-    fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
+    pub(super) fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
         let strays: Vec<_> = self
             .now
             .strays
@@ -157,16 +190,16 @@ impl Node {
     }
 
     /// Whether any open task of this lane could be the object of a wish.
-    fn expects_control(&self, lane: &Lane) -> bool {
+    pub(super) fn expects_control(&self, lane: &Lane) -> bool {
         self.journal
             .open_tasks()
             .any(|(_, known)| known.outcome.is_none() && known.lane() == *lane)
     }
 
     pub(super) fn controls(&mut self, lane: &Lane) -> Result<Vec<ControlName>, Error> {
-        let listing = self
-            .transport
-            .list(&Place::Stage(lane.clone(), Stage::Control))?;
+        let at = Place::Stage(lane.clone(), Stage::Control);
+        let listing = self.transport.list(&at)?;
+        self.saw(&at, &listing);
         if let Some(wanting) = self.now.wanting.get_mut(lane) {
             let here: HashSet<&str> = listing.iter().map(|entry| entry.name.as_str()).collect();
             wanting.retain(|name| here.contains(name.as_str()));

@@ -42,6 +42,12 @@ impl Trouble {
             Self::Draining => "draining",
         }
     }
+
+    /// Returns whether the share itself fails.
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        matches!(self, Self::ShareLost(_) | Self::NotOurs(_))
+    }
 }
 
 impl fmt::Display for Trouble {

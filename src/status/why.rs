@@ -345,7 +345,7 @@ fn with_cancel(scene: &Scene, lane: &Lane, id: TaskId, because: Because) -> Beca
     let listing = scene.sender.transport.list(&control).unwrap_or_default();
     let is_wish = |entry: &Listed| {
         ControlName::parse(&entry.name)
-            .is_some_and(|name| name.id == id && name.kind == ControlKind::Cancel)
+            .is_some_and(|name| name.id == id && matches!(name.kind, ControlKind::Cancel(_)))
     };
     if listing.iter().any(is_wish) {
         let text = format!(

@@ -10,6 +10,7 @@
 mod misbehaved;
 #[cfg(target_os = "linux")]
 mod pairs;
+mod start;
 
 use std::path::Path;
 use std::process::Command;

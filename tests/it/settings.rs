@@ -119,7 +119,7 @@ fn every_source_is_named_in_json() {
         origin(&["root", "--root", "/else"]),
         ("/else".into(), "flag".into())
     );
-    assert_eq!(origin(&["poll"]), ("1s".into(), "default".into()));
+    assert_eq!(origin(&["poll"]), ("500ms".into(), "default".into()));
     assert_eq!(origin(&["peer.b.accept"]), (false.into(), "default".into()));
 }
 

@@ -54,17 +54,26 @@ pub const TOP: &[Key] = &[
     key(
         "poll",
         "duration",
-        "\"1s\"",
         "\"500ms\"",
-        "Time between two looks at the share while there is work. With one second more it bounds how late a \
-         killswitch is obeyed.",
+        "\"1s\"",
+        "Longest time between two looks at the share while there is work, and for ten seconds after. With one \
+         second more the pause in force bounds how late a killswitch is obeyed.",
     ),
     key(
         "poll_idle",
         "duration",
         "\"5s\"",
         "\"10s\"",
-        "Longest time between two looks when there is no work; never below `poll`.",
+        "Longest time between two looks when there is no work; reached step by step, never below `poll`. While \
+         anything runs, the share is looked at every two seconds at least.",
+    ),
+    key(
+        "poll_rest",
+        "duration",
+        "\"15s\"",
+        "\"1m\"",
+        "Longest time between two looks when there was no work for ten minutes; never below `poll_idle`, and the \
+         same where only that is set. The next sign of work brings `poll` back.",
     ),
     key(
         "slots",
@@ -124,5 +133,14 @@ pub const SHARE: &[Key] = &[
         "\"64MiB\"",
         "\"1GiB\"",
         "Free space on the share and on the local disk below which nothing new is claimed.",
+    ),
+    key(
+        "keep",
+        "duration",
+        "",
+        "\"30d\"",
+        "How long outcomes, logs and refused tasks of the lanes served here are kept on the share, by day; at least \
+         two days. The watcher takes older days away by itself, and removes their files a day later. Not set: for \
+         ever.",
     ),
 ];

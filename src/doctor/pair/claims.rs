@@ -258,8 +258,8 @@ pub(in crate::doctor) fn decisive(bench: &Bench) -> Result<Finding, Trouble> {
     })
 }
 
-/// One host takes a claim and looks for the other's marker; or makes its marker (`start`) and looks whether its claim was
-/// taken. The other acts just before, in the same tick of the server where it can.
+/// One host takes a claim and looks for the other's marker; or makes its marker (`start`) and looks whether its claim
+/// was taken. The other acts just before, in the same tick of the server where it can.
 fn decide(
     talk: &mut Talk<'_>,
     acting: bool,

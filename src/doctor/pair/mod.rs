@@ -1,7 +1,7 @@
 //! Two hosts at one share: how they meet, how they talk, and the checks that need both (18 to 25).
 //!
-//! They talk through the share alone. A *bell* is a file of one writer that grows by a byte a word: its size is asked of
-//! the server whatever a client remembers, and nobody has to see a listing to hear it, because listings are what is
+//! They talk through the share alone. A *bell* is a file of one writer that grows by a byte a word: its size is asked
+//! of the server whatever a client remembers, and nobody has to see a listing to hear it, because listings are what is
 //! being examined. A *note* is a file under a name that nobody looked for before its bell rang.
 
 mod claims;

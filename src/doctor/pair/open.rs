@@ -82,7 +82,7 @@ pub(in crate::doctor) fn held(bench: &Bench) -> Result<Finding, Trouble> {
     let (after_rename, after_remove) = (read(&mut renamed), read(&mut removed));
     let word = |error: &Option<String>| error.clone().unwrap_or_else(|| "works".to_owned());
     let said = format!(
-        "while one host reads, the other's rename {} and its remove {}; the reader then: {after_rename}, {after_remove}",
+        "while one reads, the other's rename {} and remove {}; the reader then: {after_rename}, {after_remove}",
         word(&moved.renamed),
         word(&moved.removed)
     );

@@ -147,7 +147,8 @@ impl Views {
                 "{} of {} changes were hidden until an own change; {said}",
                 self.poked, self.rounds
             );
-            let advice = "two changes within one tick of the server look like one (NFSv3): listings are poked; NFSv4.2 needs none of it";
+            let advice =
+                "two changes in one tick of the server look like one (NFSv3): listings are poked";
             return Finding {
                 state: State::Info,
                 said,

@@ -10,6 +10,7 @@ use crate::entry;
 use crate::entry::ClaimName;
 use crate::entry::ControlName;
 use crate::entry::QueuedName;
+use crate::flow::gc::trashed;
 use crate::id::Nonce;
 use crate::id::TaskId;
 use crate::limits;
@@ -43,7 +44,7 @@ fn judge(survey: &Survey, snapshot: &Snapshot, stage: Stage, entry: &Listed) -> 
                 return Some(Finding::at(Code::Link, &place, name, why));
             }
             EntryKind::Dir => match stage {
-                Stage::Done => is_day(name),
+                Stage::Done => is_day(name) || trashed(name).is_some(),
                 Stage::Rejected => is_junk(name),
                 _ => false,
             },

@@ -7,11 +7,9 @@ use super::Broom;
 use super::task_of;
 use crate::entry::ClaimName;
 use crate::entry::ControlName;
-use crate::flow::collect;
 use crate::id::TaskId;
 use crate::journal::Journal;
 use crate::limits;
-use crate::place::Place;
 use crate::share::EntryKind;
 use crate::share::ShareError;
 use crate::stage::Stage;
@@ -76,32 +74,6 @@ impl Broom<'_> {
             open.extend(files.filter_map(task_of));
         }
         Ok(self.open.insert(open).contains(&id))
-    }
-
-    /// Whole days that are older than what is kept.
-    pub(super) fn days(&mut self, keep: Duration) -> Result<(), ShareError> {
-        let last = self.now.minus(keep).day();
-        let done = self.place(Stage::Done);
-        let days = self.transport.list(&done)?.into_iter();
-        for day in days
-            .map(|entry| entry.name)
-            .filter(|name| collect::is_day(name) && *name < last)
-        {
-            let at = Place::Day(self.lane.clone(), day);
-            for entry in self.transport.list(&at)? {
-                if self.is_full() {
-                    return Ok(());
-                }
-                if entry.kind == EntryKind::File && entry.raw.is_none() {
-                    self.remove("remove", &at, &entry.name)?;
-                }
-            }
-            if !self.rules.dry_run {
-                // Something else may lie in it: then it stays.
-                let _ = self.transport.remove_dir(&at);
-            }
-        }
-        Ok(())
     }
 
     /// What was refused longer ago than what is kept.

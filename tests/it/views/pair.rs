@@ -174,6 +174,7 @@ impl Pair {
                 node: gpubox.clone(),
                 slots: 1,
                 peers: BTreeMap::from([(devbox.clone(), PeerPolicy::default())]),
+                pools: BTreeMap::new(),
                 approvers: BTreeMap::new(),
                 profiles: BTreeMap::new(),
                 root_id: None,

@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a world of tests")]
 
+pub mod coarse;
 pub mod life;
+pub mod meter;
 pub mod runner;
-mod share;
+pub mod share;
 pub mod tape;
 
 use std::collections::BTreeMap;
@@ -20,10 +22,10 @@ use dispatch::clock::Clock;
 use dispatch::clock::ManualClock;
 use dispatch::clock::Timestamp;
 use dispatch::document::Ack;
+use dispatch::document::Allowance;
 use dispatch::document::Answer;
 use dispatch::document::Cancel;
 use dispatch::document::Decision;
-use dispatch::document::Grant;
 use dispatch::document::Task;
 use dispatch::event::Memory;
 use dispatch::event::Sink;
@@ -84,7 +86,7 @@ pub struct World {
     pub shop: Workshop,
     pub sink: Arc<Memory>,
     pub settings: Settings,
-    share: Arc<dyn Share>,
+    pub share: Arc<dyn Share>,
 }
 
 pub fn name(text: &str) -> NodeName {
@@ -142,6 +144,7 @@ fn settings() -> Settings {
         node: name("gpubox"),
         slots: 2,
         peers: BTreeMap::from([(name("devbox"), devbox)]),
+        pools: BTreeMap::new(),
         approvers: BTreeMap::from([(name("alice"), alice)]),
         profiles: BTreeMap::from([(default, profile)]),
         root_id: Some(ROOT_ID.to_owned()),
@@ -310,7 +313,7 @@ impl World {
         id: TaskId,
         digest: Digest,
         decision: Decision,
-        grants: &[Grant],
+        grants: &[Allowance],
     ) {
         let now = self.clock.wall();
         let ack = Ack {

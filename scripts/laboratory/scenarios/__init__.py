@@ -1,0 +1,24 @@
+"""The scenarios, in the order in which they run on one bench. Each is a function of the bench, the report, the options."""
+from .books import books
+from .cost import cost
+from .faults import faults
+from .killswitch import killswitch
+from .latency import flow
+from .latency import idle
+from .loss import loss
+from .smoke import smoke
+
+SCENARIOS = {
+    "smoke": smoke,
+    "flow": flow,
+    "killswitch": killswitch,
+    "idle": idle,
+    "faults": faults,
+    "loss": loss,
+    "books": books,
+    "cost": cost,
+}
+
+# Those that need the processors to themselves, and those that have a bench to themselves when all are run.
+LOUD = {"flow", "killswitch", "faults", "loss"}
+APART = {"cost"}
