@@ -155,6 +155,7 @@ pub(super) struct WatchTable {
 pub(super) struct ShareTable {
     pub(super) group: Field<String>,
     pub(super) free_min: Field<Size>,
+    pub(super) lost_max: Field<Time>,
 }
 
 /// `[peer.NAME]`

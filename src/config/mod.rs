@@ -108,6 +108,8 @@ pub struct Share {
     pub group: Option<String>,
     /// Free space below which nothing new is claimed, in bytes.
     pub free_bytes_min: u64,
+    /// How long what runs may go on while the share is lost; to its own bounds where `None`.
+    pub lost_max: Option<Duration>,
 }
 
 impl Default for Share {
@@ -115,6 +117,7 @@ impl Default for Share {
         Self {
             group: None,
             free_bytes_min: limits::FREE_BYTES_MIN,
+            lost_max: None,
         }
     }
 }

@@ -84,6 +84,7 @@ pub(super) fn share(config: &Config) -> Vec<Cell> {
     vec![
         ("group", config.share.group.as_ref().map(quoted)),
         ("free_min", size(config.share.free_bytes_min)),
+        ("lost_max", config.share.lost_max.and_then(time)),
     ]
 }
 

@@ -10,6 +10,7 @@ mod fsck;
 mod hostile;
 mod journey;
 mod keys;
+mod loss;
 mod named;
 mod pages;
 mod programs;

@@ -136,6 +136,14 @@ impl Workshop {
         }
     }
 
+    /// One agent ends.
+    pub fn finish_one(&self, stem: &str, status: Status) {
+        let now = self.clock.wall();
+        if let Some(run) = self.host().runs.get_mut(stem) {
+            run.state = RunState::Finished(Box::new(report(now, status, &run.log)));
+        }
+    }
+
     /// Every running executor vanishes.
     pub fn lose_all(&self) {
         for run in self.host().runs.values_mut() {
