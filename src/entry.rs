@@ -8,7 +8,9 @@
 //! | `<claim>.start` | `processing/` | somebody was about to start it |
 //! | `<claim>.result.json`, `<claim>.log`, `<claim>.late.*` | `done/` | what came of one claim |
 //! | `<id>.result.json`, `<id>.log` | `done/` | the same, revealed under the name people look for |
+//! | `<claim>.lease` | `processing/` of a pool | the claim is alive while this changes |
 //! | `<id>.ack.<approver>.<nonce>.json`, `<id>.cancel.<nonce>.json` | `control/` | [`ControlName`] |
+//! | `<id>.cancel.<member>.<nonce>.json`, `.grant.`, `.release.` | `control/` of a pool | [`ControlName`] |
 //! | `<id>.json` | `inbox/`, where a peer may send v2 | a task of the original |
 //!
 //! The fields are parsed from the right, because an id never holds a dot and neither does a node name.
@@ -138,6 +140,24 @@ impl ClaimName {
         format!("{}.start", self.stem())
     }
 
+    /// Returns the name of its lease in `processing/`: that of the claim as its owner made it, also when it was taken.
+    #[must_use]
+    pub fn lease(&self) -> String {
+        format!("{}.lease", self.untaken().stem())
+    }
+
+    /// Returns the claim that a lease in a listing belongs to.
+    #[must_use]
+    pub fn of_lease(name: &str) -> Option<Self> {
+        Self::parse_stem(name.strip_suffix(".lease")?).filter(|claim| claim.taken.is_none())
+    }
+
+    /// Returns the claim that a start marker in a listing belongs to.
+    #[must_use]
+    pub fn of_marker(name: &str) -> Option<Self> {
+        Self::parse_stem(name.strip_suffix(".start")?)
+    }
+
     /// Returns the name of its result in `done/`, before it is revealed.
     #[must_use]
     pub fn result(&self) -> String {
@@ -150,11 +170,32 @@ impl ClaimName {
         format!("{}.log", self.stem())
     }
 
+    /// Returns the name of its result in `done/` where it was late: another claim of the task has the outcome.
+    #[must_use]
+    pub fn late_result(&self) -> String {
+        format!("{}.late.result.json", self.stem())
+    }
+
+    /// Returns the name of its log in `done/` where it was late.
+    #[must_use]
+    pub fn late_log(&self) -> String {
+        format!("{}.late.log", self.stem())
+    }
+
     /// Returns the name after somebody took it over in the try that owns `nonce`.
     #[must_use]
     pub fn taken_by(&self, nonce: Nonce) -> Self {
         Self {
             taken: Some(nonce),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the name as its owner made it, before anybody took it over.
+    #[must_use]
+    pub fn untaken(&self) -> Self {
+        Self {
+            taken: None,
             ..self.clone()
         }
     }
@@ -201,8 +242,12 @@ impl fmt::Display for ClaimName {
 pub enum ControlKind {
     /// A decision of this approver.
     Ack(NodeName),
-    /// The sender wants the task ended.
-    Cancel,
+    /// The sender wants the task ended; in a pool, by this member.
+    Cancel(Option<NodeName>),
+    /// The sender lets a claim of this member start, or not.
+    Grant(NodeName),
+    /// This member gives a claim back.
+    Release(NodeName),
 }
 
 /// Name of a document in `control/`.
@@ -222,10 +267,18 @@ impl ControlName {
     pub fn parse(name: &str) -> Option<Self> {
         let fields: Vec<&str> = name.strip_suffix(".json")?.split('.').collect();
         let (id, kind, nonce) = match fields.as_slice() {
-            [id, "ack", approver, nonce] => {
-                (id, ControlKind::Ack(NodeName::parse(approver).ok()?), nonce)
+            [id, "cancel", nonce] => (id, ControlKind::Cancel(None), nonce),
+            [id, word, name, nonce] => {
+                let name = NodeName::parse(name).ok()?;
+                let kind = match *word {
+                    "ack" => ControlKind::Ack(name),
+                    "cancel" => ControlKind::Cancel(Some(name)),
+                    "grant" => ControlKind::Grant(name),
+                    "release" => ControlKind::Release(name),
+                    _ => return None,
+                };
+                (id, kind, nonce)
             }
-            [id, "cancel", nonce] => (id, ControlKind::Cancel, nonce),
             _ => return None,
         };
         Some(Self {
@@ -238,12 +291,17 @@ impl ControlName {
 
 impl fmt::Display for ControlName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            ControlKind::Ack(approver) => {
-                write!(out, "{}.ack.{approver}.{}.json", self.id, self.nonce)
-            }
-            ControlKind::Cancel => write!(out, "{}.cancel.{}.json", self.id, self.nonce),
+        let (word, name) = match &self.kind {
+            ControlKind::Ack(approver) => ("ack", Some(approver)),
+            ControlKind::Cancel(member) => ("cancel", member.as_ref()),
+            ControlKind::Grant(member) => ("grant", Some(member)),
+            ControlKind::Release(member) => ("release", Some(member)),
+        };
+        write!(out, "{}.{word}.", self.id)?;
+        if let Some(name) = name {
+            write!(out, "{name}.")?;
         }
+        write!(out, "{}.json", self.nonce)
     }
 }
 
@@ -373,6 +431,46 @@ mod tests {
                 "{bad}"
             );
         }
+    }
+
+    #[test]
+    fn control_names_round_trip_and_nothing_else_parses() {
+        let nonce = "00112233445566ff";
+        for middle in [
+            "cancel",
+            "cancel.gpubox",
+            "ack.alice",
+            "grant.gpu-box_1",
+            "release.gpubox",
+        ] {
+            let name = format!("{ID}.{middle}.{nonce}.json");
+            assert_eq!(ControlName::parse(&name).unwrap().to_string(), name);
+        }
+        for middle in [
+            "ack",
+            "grant",
+            "release",
+            "lend.gpubox",
+            "grant.a.b",
+            "cancel.",
+        ] {
+            let name = format!("{ID}.{middle}.{nonce}.json");
+            assert!(ControlName::parse(&name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_lease_keeps_the_name_of_the_claim_that_its_owner_made() {
+        let own = format!("{ID}.low.g3.gpubox-00112233445566ff");
+        let claim = ClaimName::parse_stem(&own).unwrap();
+        let taken = claim.taken_by(Nonce::from_bits(7));
+        assert_eq!(taken.lease(), format!("{own}.lease"));
+        assert_eq!(ClaimName::of_lease(&claim.lease()), Some(claim.clone()));
+        assert_eq!(
+            ClaimName::of_lease(&format!("{}.lease", taken.stem())),
+            None
+        );
+        assert_eq!(ClaimName::of_marker(&claim.marker()), Some(claim));
     }
 
     #[test]

@@ -16,10 +16,12 @@ use crate::clock::Timestamp;
 use crate::document::Ack;
 use crate::document::Answer;
 use crate::document::Cancel;
+use crate::document::Grant;
 use crate::document::Heartbeat;
 use crate::document::Kind;
 use crate::document::Lease;
 use crate::document::Members;
+use crate::document::Release;
 use crate::document::Task;
 use crate::id::Digest;
 use crate::id::KeyId;
@@ -220,6 +222,22 @@ impl Envelope<Verified> {
         Lease::read(self.members(Kind::Lease)?, rules)
     }
 
+    /// Reads it as a grant.
+    ///
+    /// # Errors
+    /// As [`Grant::read`].
+    pub fn grant(&self, rules: &Rules) -> Result<Grant, Refusal> {
+        Grant::read(self.members(Kind::Grant)?, rules)
+    }
+
+    /// Reads it as a release.
+    ///
+    /// # Errors
+    /// As [`Release::read`].
+    pub fn release(&self, rules: &Rules) -> Result<Release, Refusal> {
+        Release::read(self.members(Kind::Release)?, rules)
+    }
+
     /// Reads it as whatever kind it was sealed as, and says only whether a reader takes it.
     ///
     /// # Errors
@@ -232,6 +250,8 @@ impl Envelope<Verified> {
             Kind::Heartbeat => self.heartbeat(rules).map(drop),
             Kind::Cancel => self.cancel(rules).map(drop),
             Kind::Lease => self.lease(rules).map(drop),
+            Kind::Grant => self.grant(rules).map(drop),
+            Kind::Release => self.release(rules).map(drop),
             kind => Err(Refusal::new(Reason::Kind, &format!("{kind} is reserved"))),
         }
     }

@@ -70,8 +70,18 @@ words! {
         TaskReturn = "task_return",
         /// An orphan was taken over.
         TaskTake = "task_take",
+        /// A claim that was taken over is now one of this node, which decides its outcome.
+        TaskAdopt = "task_adopt",
+        /// A claim waits until its sender's node lets it start.
+        TaskGrantWait = "task_grant_wait",
         /// A claim was lost to another; what it produced is kept as late.
         TaskLate = "task_late",
+        /// The sender let a claim of a pool be started.
+        TaskGrant = "task_grant",
+        /// The sender refused a start to a claim of a pool: another one may have been started.
+        TaskWithhold = "task_withhold",
+        /// A member of a pool gave back a claim that was granted and never started.
+        TaskRelease = "task_release",
         /// The sender's node recorded the first verified outcome.
         TaskOutcome = "task_outcome",
         /// Another verified outcome than the recorded one appeared: an alarm.
@@ -130,6 +140,8 @@ words! {
         Fsck = "fsck",
         /// Events could not be recorded; `count` says how many.
         LogLost = "log_lost",
+        /// Old segments of the log are removed by rule; `code` names the last of them, `digest` is of its last line.
+        LogRetire = "log_retire",
         /// The copy of the log on the share differs from what was written.
         LogAltered = "log_altered",
     }

@@ -148,6 +148,18 @@ impl Party {
         self.0.strip_prefix("approver.")
     }
 
+    /// Returns the pool's own name, if it names a pool.
+    #[must_use]
+    pub fn pool(&self) -> Option<NodeName> {
+        NodeName::parse(self.0.strip_prefix("pool.")?).ok()
+    }
+
+    /// Returns the party that the pool `name` is addressed as.
+    #[must_use]
+    pub fn of_pool(name: &NodeName) -> Self {
+        Self(format!("pool.{name}"))
+    }
+
     /// Returns the party that the approver `name` speaks as.
     #[must_use]
     pub fn of_approver(name: &NodeName) -> Self {
@@ -452,7 +464,10 @@ mod tests {
             Party::parse("approver.alice").unwrap().approver(),
             Some("alice")
         );
-        assert!(Party::parse("pool.gpu").is_ok());
+        let pool = Party::parse("pool.gpu").unwrap();
+        assert_eq!(Party::of_pool(&pool.pool().unwrap()), pool);
+        assert!(pool.node().is_none() && pool.approver().is_none());
+        assert!(Party::parse("gpu").unwrap().pool().is_none());
         assert!(Party::parse("root.alice").is_err());
         assert!(Party::parse("approver.").is_err());
     }

@@ -119,6 +119,8 @@ words! {
         Containment = "containment",
         /// The executor vanished; what the agent did is not known.
         ExecutorLost = "executor_lost",
+        /// The node that ran it lost its claim on it: it did not beat in time, or another member of the pool took it.
+        LeaseLost = "lease_lost",
     }
 }
 
@@ -155,7 +157,8 @@ impl FailureClass {
             | Self::Timeout
             | Self::Stalled
             | Self::Stopped
-            | Self::ExecutorLost => Remedy::Look,
+            | Self::ExecutorLost
+            | Self::LeaseLost => Remedy::Look,
         }
     }
 }

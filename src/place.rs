@@ -21,6 +21,12 @@ impl Lane {
     pub const fn new(from: NodeName, to: Party) -> Self {
         Self { from, to }
     }
+
+    /// Returns the name of the pool that serves this lane; `None` where a node serves it alone.
+    #[must_use]
+    pub fn pool(&self) -> Option<NodeName> {
+        self.to.pool()
+    }
 }
 
 impl fmt::Display for Lane {

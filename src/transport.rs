@@ -67,6 +67,14 @@ pub trait Transport: Send + Sync {
     /// Lists a folder afresh. An error means that nothing is known; it is not the same as empty (R10).
     fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError>;
 
+    /// Lists a folder afresh as far as `max` names. Returns whether there are more. Absence from a part proves nothing.
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
+        let mut listing = self.list(at)?;
+        let is_part = listing.len() > max;
+        listing.truncate(max);
+        Ok((listing, is_part))
+    }
+
     /// Returns whether a fresh listing holds the name.
     fn holds(&self, at: &Place, name: &str) -> Result<bool, ShareError> {
         Ok(self
@@ -212,6 +220,10 @@ impl FolderTransport {
 impl Transport for FolderTransport {
     fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError> {
         self.share.list(at)
+    }
+
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
+        self.share.list_part(at, max)
     }
 
     fn advance(&self, from: (&Place, &str), to: (&Place, &str)) -> Advance {

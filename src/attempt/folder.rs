@@ -6,6 +6,7 @@
 //! | `lock` | watcher | made empty; locked by the executor for as long as it lives |
 //! | `running` | whoever is first | an executor's identity, or the word `void` |
 //! | `stop` | watcher | why to end it |
+//! | `lease` | watcher | in a pool: until when it may run, replaced as a whole |
 //! | `stdin`, `home/`, `tmp/`, `work/` | executor | what the agent gets |
 //! | `log` | executor | what the agent wrote |
 //! | `report.json` | executor | how it ended; whole or not there |
@@ -29,6 +30,7 @@ use super::Plan;
 use super::Report;
 use super::RunState;
 use super::StopReason;
+use crate::clock::BootTime;
 use crate::disk;
 use crate::disk::LockFile;
 use crate::limits;
@@ -308,6 +310,28 @@ impl Folder {
                 Some(StopReason::from_word(word.trim()).unwrap_or(StopReason::Kill))
             }
         }
+    }
+
+    /// Extends the time until which it may run.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    ///
+    /// # Durability
+    /// It is on disk when it returns, though CLOCK_BOOTTIME does not outlive the host.
+    pub fn extend(&self, until: BootTime) -> Result<(), Error> {
+        let path = self.member("lease");
+        let text = format!("{}\n", until.0);
+        disk::replace(&path, text.as_bytes(), 0o640).map_err(failed)?;
+        set_mode(&path, 0o640)
+    }
+
+    /// Returns until when it may run, as last extended. What cannot be read or understood extends nothing.
+    #[must_use]
+    pub fn lease(&self) -> Option<BootTime> {
+        let bytes = disk::read_bounded(&self.member("lease"), 64).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        text.strip_suffix('\n')?.parse().ok().map(BootTime)
     }
 
     /// Removes what the agent made, as the user it ran as: its directories may be closed to the watcher. What

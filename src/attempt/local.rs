@@ -29,6 +29,7 @@ use super::folder::Folder;
 use super::folder::failed;
 use super::folder::set_mode;
 use super::surroundings;
+use crate::clock::BootTime;
 use crate::clock::Clock;
 use crate::disk;
 use crate::entry::ClaimName;
@@ -197,6 +198,10 @@ impl Runner for LocalRunner {
 
     fn stop(&self, stem: &str, reason: StopReason) -> Result<(), Error> {
         self.folder(stem)?.ask_to_stop(reason)
+    }
+
+    fn extend(&self, stem: &str, until: BootTime) -> Result<(), Error> {
+        self.folder(stem)?.extend(until)
     }
 
     fn sweep(&self, stem: &str) -> Result<u32, Error> {

@@ -29,6 +29,7 @@ mod workspace;
 
 use std::io::Read;
 
+use crate::clock::BootTime;
 use crate::outcome::words;
 pub use plan::Permit;
 pub use plan::Plan;
@@ -45,6 +46,18 @@ words! {
         Shutdown = "shutdown",
         /// The share has been out of reach for longer than policy allows.
         ShareLost = "share_lost",
+        /// In a pool: the claim was not beaten for its own term, so that others may take it soon.
+        Lease = "lease",
+        /// In a pool: another member has taken the claim.
+        Fenced = "fenced",
+    }
+}
+
+impl StopReason {
+    /// Returns whether it is ended because others may run it now: then its grace is bounded.
+    #[must_use]
+    pub const fn is_claim_lost(self) -> bool {
+        matches!(self, Self::Lease | Self::Fenced)
     }
 }
 
@@ -135,6 +148,13 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// [`Error::Disk`]
     fn stop(&self, stem: &str, reason: StopReason) -> Result<(), Error>;
+
+    /// Extends the lease of an attempt: until then it may run. The executor asks only when the time it knows of is
+    /// over, so that nothing but the local disk is between it and its deadline.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]: then the earlier deadline stands.
+    fn extend(&self, stem: &str, until: BootTime) -> Result<(), Error>;
 
     /// Ends every process a lost attempt left behind, until none is found. Returns how many were ended.
     ///

@@ -56,4 +56,8 @@ pub struct Plan {
     pub max_output_bytes: u64,
     /// The permit to start.
     pub permit: Permit,
+    /// Until when it may run unless that is extended ([`super::Runner::extend`]), on CLOCK_BOOTTIME; without a bound of
+    /// this kind where a node serves its lane alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<BootTime>,
 }

@@ -74,7 +74,7 @@ impl Refusal {
     pub fn stopped(reason: StopReason) -> Self {
         Self {
             status: status_of(reason),
-            class: Some(FailureClass::Stopped),
+            class: Some(class_of(reason)),
             detail: format!("stopped before it began: {reason}"),
         }
     }
@@ -92,7 +92,19 @@ impl Refusal {
 const fn status_of(reason: StopReason) -> Status {
     match reason {
         StopReason::Cancel => Status::Cancelled,
-        StopReason::Kill | StopReason::Shutdown | StopReason::ShareLost => Status::Killed,
+        StopReason::Kill
+        | StopReason::Shutdown
+        | StopReason::ShareLost
+        | StopReason::Lease
+        | StopReason::Fenced => Status::Killed,
+    }
+}
+
+const fn class_of(reason: StopReason) -> FailureClass {
+    if reason.is_claim_lost() {
+        FailureClass::LeaseLost
+    } else {
+        FailureClass::Stopped
     }
 }
 
@@ -220,7 +232,7 @@ fn ended_by(cause: Cause, plan: &Plan) -> Option<(Status, FailureClass, String)>
         ),
         Cause::Stop(reason) => (
             status_of(reason),
-            FailureClass::Stopped,
+            class_of(reason),
             format!("stopped: {reason}"),
         ),
     })

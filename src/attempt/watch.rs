@@ -64,6 +64,8 @@ pub(super) struct Watch<'a> {
     drained: u32,
     silent: bool,
     looks_when_drained: u32,
+    /// Until when it may run, on the clock that counts through a suspend.
+    lease: Option<BootTime>,
 }
 
 impl<'a> Watch<'a> {
@@ -91,6 +93,7 @@ impl<'a> Watch<'a> {
             drained: 0,
             silent: false,
             looks_when_drained: 0,
+            lease: attempt.plan.lease,
         }
     }
 
@@ -116,13 +119,32 @@ impl<'a> Watch<'a> {
         let no_grace = match self.asked {
             // Whoever floods is not given time to write more.
             Some((Cause::Flood, _)) => true,
-            Some((_, at)) => now.since(at) >= self.attempt.plan.profile.grace,
+            Some((cause, at)) => now.since(at) >= self.grace(cause),
             None => false,
         };
         let no_pipe = self
             .ended
             .is_some_and(|(_, at)| self.drained >= 2 || now.since(at) >= limits::PIPE_LINGER);
         no_grace || no_pipe
+    }
+
+    /// How long an agent has to end by itself. Others wait for the end of one whose claim is lost.
+    fn grace(&self, cause: Cause) -> Duration {
+        let grace = self.attempt.plan.profile.grace;
+        match cause {
+            Cause::Stop(reason) if reason.is_claim_lost() => grace.min(limits::LEASE_GRACE),
+            _ => grace,
+        }
+    }
+
+    /// Whether the time until which it may run is over, and was not extended meanwhile.
+    fn lease_is_over(&mut self) -> bool {
+        let now = self.attempt.executor.clock.boot();
+        let Some(until) = self.lease.filter(|until| now >= *until) else {
+            return false;
+        };
+        self.lease = Some(self.attempt.folder.lease().unwrap_or(until));
+        self.lease.is_some_and(|until| now >= until)
     }
 
     fn ask_if_due(&mut self) {
@@ -132,9 +154,12 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn due(&self) -> Option<Cause> {
+    fn due(&mut self) -> Option<Cause> {
         if let Some(reason) = self.attempt.stop_reason() {
             return Some(Cause::Stop(reason));
+        }
+        if self.lease_is_over() {
+            return Some(Cause::Stop(StopReason::Lease));
         }
         let (last_sign, bytes, has_result) = self.attempt.output.signs();
         let plan = self.attempt.plan;
@@ -162,7 +187,7 @@ impl<'a> Watch<'a> {
             look = look.min(left(at, limits::PIPE_LINGER));
         }
         match (self.ended, self.asked) {
-            (_, Some((_, at))) => look = look.min(left(at, self.attempt.plan.profile.grace)),
+            (_, Some((cause, at))) => look = look.min(left(at, self.grace(cause))),
             (Some(_), None) => {}
             (None, None) => {
                 look = look.min(left(self.began, self.attempt.plan.timeout));

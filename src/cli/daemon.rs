@@ -20,6 +20,7 @@ use super::ear::Heard;
 use super::ear::Over;
 use super::ear::Pulse;
 use super::failure::Failure;
+use super::send::ASKED;
 use super::setup;
 use super::setup::SHIP_BUDGET;
 use super::setup::Setup;
@@ -30,6 +31,7 @@ use crate::attempt::StopReason;
 use crate::attempt::local::Launcher;
 use crate::attempt::local::LocalRunner;
 use crate::audit::local::LocalLog;
+use crate::audit::retire;
 use crate::audit::segment::Writer;
 use crate::audit::ship::ShareShelf;
 use crate::audit::ship::Shipper;
@@ -66,6 +68,10 @@ pub(super) struct Daemon {
     state: PathBuf,
     /// What the key folders looked like when the keys were last read.
     keys_seen: Vec<Option<SystemTime>>,
+    /// When a task was last sent to a pool from here.
+    asked: Option<SystemTime>,
+    /// When old segments of the log are looked for next.
+    retire: BootTime,
 }
 
 impl Daemon {
@@ -113,6 +119,8 @@ impl Daemon {
         };
         node.settings.peers.remove(&setup.node);
         node.see_through(setup.cache());
+        node.now.keep = setup.config.share.keep;
+        node.now.keep_bytes = setup.config.share.keep_bytes;
         node.begin(&boot_id())?;
         if started::note(setup.config.state_file()?, setup.clock.wall()) {
             let start = Event::of(Word::WatcherStart);
@@ -128,6 +136,8 @@ impl Daemon {
             runs,
             state: state.to_owned(),
             keys_seen: key_folders(setup),
+            asked: asked_at(state),
+            retire: setup.clock.boot().plus(limits::SWEEP_SOON),
         })
     }
 
@@ -185,6 +195,11 @@ impl Daemon {
 
     fn round(&mut self, setup: &Setup) -> Result<flow::Round, Failure> {
         self.reload_keys(setup);
+        let asked = asked_at(&self.state);
+        if asked.is_some() && asked != self.asked {
+            self.node.expect_claims();
+        }
+        self.asked = asked;
         let round = self.node.round()?;
         if self.trouble().is_some_and(flow::Trouble::is_lost) {
             // Not ours, or not there: nothing of this node goes to it.
@@ -201,10 +216,29 @@ impl Daemon {
                 .tell(&event.say(&format!("{segment} on the share is not what was written")));
         }
         let mut heads = self.shipper.heads();
-        if let Some(head) = heads.find(|head| head.segment.writer == Writer::Watch) {
-            self.log.note_copied(head.clone());
+        let head = heads.find(|head| head.segment.writer == Writer::Watch);
+        if let Some(head) = head.cloned() {
+            self.log.note_copied(head);
         }
+        drop(heads);
+        self.retire_log(setup);
         Ok(round)
+    }
+
+    /// Removes segments of the log that are no longer kept, once an hour. What fails is tried an hour later.
+    fn retire_log(&mut self, setup: &Setup) {
+        let now = setup.clock.boot();
+        let Some(keep) = setup.config.watch.keep_log.filter(|_| now >= self.retire) else {
+            return;
+        };
+        self.retire = now.plus(limits::SWEEP_PAUSE);
+        let before = setup.clock.wall().minus(keep);
+        let share = (&*setup.share, &setup.node);
+        let audit = self.state.join("audit");
+        if let Err(error) = retire::retire(&audit, &self.log, share, before) {
+            let event = Event::of(Word::WatcherErr);
+            self.log.tell(&event.say(&error.to_string()));
+        }
     }
 
     /// A key that was added, rotated or revoked counts from the next round on. Where the folders cannot be read now,
@@ -233,6 +267,8 @@ impl Daemon {
     }
 
     fn end(&mut self) {
+        // Others may start what waits here; what cannot be given back now is taken over when its lease has run out.
+        let _ = self.node.give_back("its member stops");
         self.node.sink.tell(&Event::of(Word::WatcherStop));
         let _ = self.log.sync();
     }
@@ -345,6 +381,7 @@ impl Daemon {
             pace.stir(now);
         }
         let pause = pace.next(now, self.node.running() > 0, &*setup.chance);
+        let pause = self.node.patience().map_or(pause, |most| pause.min(most));
         if !round.worked() && wake.wait(pause) {
             pace.stir(setup.clock.boot());
         }
@@ -396,6 +433,12 @@ fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
+/// When a command of this host last sent a task to a pool.
+fn asked_at(state: &Path) -> Option<SystemTime> {
+    let meta = std::fs::metadata(state.join(ASKED)).ok()?;
+    meta.modified().ok()
+}
+
 /// When each key folder last changed: adding, replacing and moving a file aside all change its folder.
 fn key_folders(setup: &Setup) -> Vec<Option<SystemTime>> {
     let changed = |folder: &PathBuf| {
@@ -411,6 +454,7 @@ fn settings(setup: &Setup) -> Settings {
         node: setup.node.clone(),
         slots: setup.config.slots,
         peers: setup.config.peers.clone(),
+        pools: setup.config.pools.clone(),
         approvers: setup.config.approvers.clone(),
         profiles: setup.config.profiles.clone(),
         root_id: setup.config.root_id.map(|id| id.to_string()),

@@ -35,6 +35,10 @@ use crate::transport::FolderTransport;
 ///
 /// Example, on the host that runs: dispatch init --root /mnt/dispatch --side gpubox --accept devbox
 ///
+/// Example, on a host that sends to a pool: dispatch init --root /mnt/dispatch --side devbox --pool gpu=gpu1,gpu2
+///
+/// Example, on each host of it: dispatch init --root /mnt/dispatch --side gpu1 --accept devbox --pool gpu=gpu1,gpu2
+///
 /// An existing configuration is not changed; then its root is laid out for its peers.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
@@ -44,6 +48,9 @@ pub struct Args {
     /// A node whose tasks are run here; may be repeated
     #[arg(long = "accept", value_name = "NODE")]
     accept: Vec<NodeName>,
+    /// A pool that this node serves or sends to, with its members; may be repeated
+    #[arg(long = "pool", value_name = "NAME=NODE,NODE", value_parser = pool)]
+    pools: Vec<(NodeName, Vec<NodeName>)>,
     /// What kind of agent runs tasks: command, claude, codex, gemini, opencode or aider
     #[arg(long, value_name = "KIND", value_parser = kind)]
     agent: Option<AgentKind>,
@@ -79,6 +86,17 @@ fn kind(text: &str) -> Result<AgentKind, String> {
     AgentKind::from_word(text).ok_or_else(|| format!("known kinds: {}", known()))
 }
 
+fn pool(text: &str) -> Result<(NodeName, Vec<NodeName>), String> {
+    let (name, members) = text
+        .split_once('=')
+        .ok_or("write NAME=NODE,NODE, such as gpu=gpu1,gpu2")?;
+    let name = name.strip_prefix("pool.").unwrap_or(name);
+    let name = NodeName::parse(name).map_err(|error| error.to_string())?;
+    let members = members.split(',').map(NodeName::parse);
+    let members = members.collect::<Result<_, _>>();
+    Ok((name, members.map_err(|error| error.to_string())?))
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -101,8 +119,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     if let Some(group) = args.group.as_deref().or(config.share.group.as_deref()) {
         hand_over(root, group)?;
     }
-    let names = answers.peers.iter().map(|(peer, _)| peer);
-    let identity = lay_out(root, &lanes(node, names))?;
+    let identity = lay_out(root, &lanes(node, &answers))?;
     voice.note(&format!(
         "laid out '{}' for {} and its peers",
         root.display(),
@@ -120,6 +137,13 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
             {
                 voice.warn(&format!(
                     "peer '{peer}' is not in '{}': add [peer.{peer}]",
+                    file.display()
+                ));
+            }
+            let new = |(pool, _): &&(NodeName, _)| !config.pools.contains_key(pool);
+            for (pool, _) in args.pools.iter().filter(new) {
+                voice.warn(&format!(
+                    "pool '{pool}' is not in '{}': add [pool.{pool}]",
                     file.display()
                 ));
             }
@@ -211,7 +235,8 @@ fn answers(args: &Args, config: &Config) -> Result<Answers, Failure> {
         .filter(|_| config.file.is_some() || !given);
     for peer in args.peers.iter().chain(known) {
         if !peers.iter().any(|(name, _)| name == peer) && config.node.as_ref() != Some(peer) {
-            peers.push((peer.clone(), false));
+            let accept = config.peers.get(peer).is_some_and(|policy| policy.accept);
+            peers.push((peer.clone(), accept));
         }
     }
     if let Some((peer, _)) = peers
@@ -223,6 +248,7 @@ fn answers(args: &Args, config: &Config) -> Result<Answers, Failure> {
             format!("'{peer}' is this node itself"),
         ));
     }
+    let pools = pools(args, config, &mut peers);
     let agent = match (args.agent, args.command.is_empty()) {
         (None, true) => None,
         (Some(AgentKind::Command), true) => {
@@ -238,20 +264,56 @@ fn answers(args: &Args, config: &Config) -> Result<Answers, Failure> {
         root: Some(config.root()?.to_owned()),
         root_id: config.root_id,
         peers,
+        pools,
         agent,
     })
 }
 
-fn lanes<'a>(node: &NodeName, peers: impl Iterator<Item = &'a NodeName>) -> Vec<Lane> {
+/// Returns the pools that were named, and those of an existing configuration. A node that only sends to one knows its
+/// members as peers.
+fn pools(
+    args: &Args,
+    config: &Config,
+    peers: &mut Vec<(NodeName, bool)>,
+) -> Vec<(NodeName, Vec<NodeName>)> {
+    let known = config.pools.iter();
+    let known = known.map(|(pool, members)| (pool.clone(), members.iter().cloned().collect()));
+    let mut pools: Vec<(NodeName, Vec<NodeName>)> = args.pools.clone();
+    pools.extend(known.filter(|(pool, _)| !args.pools.iter().any(|(name, _)| name == pool)));
+    for (_, members) in &pools {
+        let serves = config.node.as_ref().is_some_and(|me| members.contains(me));
+        let unknown = |member: &&NodeName| !peers.iter().any(|(peer, _)| peer == *member);
+        let new: Vec<NodeName> = members.iter().filter(unknown).cloned().collect();
+        if !serves {
+            peers.extend(new.into_iter().map(|member| (member, false)));
+        }
+    }
+    pools
+}
+
+/// Every lane this node may have to do with: to and from each peer, from itself to each pool, and to each pool that it
+/// serves from each peer.
+fn lanes(node: &NodeName, answers: &Answers) -> Vec<Lane> {
     let me = Party::from(node);
-    peers
+    let peers = || answers.peers.iter().map(|(peer, _)| peer);
+    let mut lanes: Vec<Lane> = peers()
         .flat_map(|peer| {
             [
                 Lane::new(node.clone(), Party::from(peer)),
                 Lane::new(peer.clone(), me.clone()),
             ]
         })
-        .collect()
+        .collect();
+    for (pool, members) in &answers.pools {
+        let to = Party::of_pool(pool);
+        if members.contains(node) {
+            let senders = answers.peers.iter().filter(|(_, accept)| *accept);
+            lanes.extend(senders.map(|(peer, _)| Lane::new(peer.clone(), to.clone())));
+        } else {
+            lanes.push(Lane::new(node.clone(), to));
+        }
+    }
+    lanes
 }
 
 /// Gives the root to the common group, with the bit that makes everything below it inherit that group. Only its owner
@@ -310,6 +372,17 @@ fn next_steps(answers: &Answers, voice: &Voice) {
     for (peer, _) in &answers.peers {
         voice.note(&format!(
             "next: 'dispatch key new-link {peer}' on one host, and carry the key to the other one"
+        ));
+    }
+    let asked = answers.pools.iter().filter(|(_, members)| {
+        let me = answers.node.as_ref();
+        me.is_some_and(|me| !members.contains(me))
+    });
+    for (pool, members) in asked {
+        let members: Vec<&str> = members.iter().map(NodeName::as_str).collect();
+        voice.note(&format!(
+            "next: 'dispatch key new-link pool.{pool}' here, and carry the key to {}",
+            members.join(" and ")
         ));
     }
     if answers.peers.is_empty() {

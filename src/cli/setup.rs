@@ -35,7 +35,9 @@ use crate::event::Event;
 use crate::event::Sink;
 use crate::event::Word;
 use crate::exit::Exit;
+use crate::flow::Asked;
 use crate::flow::beat;
+use crate::flow::lanes;
 use crate::flow::root;
 use crate::flow::send::Sender;
 use crate::id::NodeName;
@@ -51,6 +53,7 @@ use crate::share::Cache;
 use crate::share::FolderShare;
 use crate::share::PatientShare;
 use crate::share::Share;
+use crate::share::mounted_as;
 use crate::transport::FolderTransport;
 use crate::transport::Transport;
 
@@ -220,11 +223,19 @@ impl Setup {
     #[must_use]
     pub fn cache(&self) -> Cache {
         let Some(root) = real_root(&self.config, &self.patient) else {
-            return Cache::default();
+            return Cache::Stamped;
         };
-        let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
-        let table = table.unwrap_or_default();
-        Cache::of_mount(&String::from_utf8_lossy(&table), &root)
+        Cache::of_mount(&mounts(), &root)
+    }
+
+    /// Returns whether the modes on the share say anything. An SMB client shows made-up ones, the same for every file,
+    /// and the server decides by its own.
+    #[must_use]
+    pub fn has_modes(&self) -> bool {
+        let Some(root) = real_root(&self.config, &self.patient) else {
+            return true;
+        };
+        !matches!(mounted_as(&mounts(), &root), Some("cifs" | "smb3"))
     }
 
     /// Makes sure that the folder is our share.
@@ -275,6 +286,7 @@ impl Setup {
             transport: Arc::clone(&self.transport),
             clock: Arc::clone(&self.clock),
             keys: self.keys.clone(),
+            pools: self.config.pools.clone(),
         }
     }
 
@@ -299,7 +311,7 @@ impl Setup {
         let Ok(state) = self.config.state() else {
             return;
         };
-        if !LockFile::is_held(&state.join("watch.lock")).unwrap_or(true) {
+        if !self.is_watched() {
             let shelf = ShareShelf::new(&*self.share, &self.node);
             let _ = Shipper::new(&state.join("audit")).pass(&shelf, SHIP_BUDGET);
         }
@@ -347,23 +359,54 @@ impl Setup {
         Ok(Lane::new(self.node.clone(), Party::from(peer)))
     }
 
-    /// Returns the lanes in which this node sends.
-    #[must_use]
-    pub fn lanes_out(&self) -> Vec<Lane> {
-        self.config
-            .known_peers()
-            .map(|peer| Lane::new(self.node.clone(), Party::from(peer)))
-            .collect()
+    /// Returns the lane to a node or a pool.
+    ///
+    /// # Errors
+    /// [`Failure`] that lists what is known.
+    pub fn lane_to_party(&self, to: &Party) -> Result<Lane, Failure> {
+        let Some(pool) = to.pool() else {
+            let node = NodeName::parse(to.as_str())?;
+            return self.lane_to(&node);
+        };
+        if let Some(asked) = self.pools().into_iter().find(|asked| asked.pool == pool) {
+            return Ok(asked.lane);
+        }
+        let known: Vec<&str> = self.config.pools.keys().map(NodeName::as_str).collect();
+        let hint = match (self.config.pools.contains_key(&pool), known.is_empty()) {
+            (true, _) => "it has no other member that is a peer here".to_owned(),
+            (false, true) => format!("add [pool.{pool}] with its members to dispatch.toml"),
+            (false, false) => format!("known pools: {}", known.join(", ")),
+        };
+        let message = format!("'{to}' is not a pool that this node can send to");
+        Err(Failure::new(Exit::NotFound, message).hint(hint))
     }
 
-    /// Returns the lanes that this node serves.
+    /// Returns whether a watcher of this node runs, as far as that can be told.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        let state = self.config.state();
+        state.is_ok_and(|state| LockFile::is_held(&state.join("watch.lock")).unwrap_or(true))
+    }
+
+    /// Returns the lanes in which this node sends, those to pools included.
+    #[must_use]
+    pub fn lanes_out(&self) -> Vec<Lane> {
+        let nodes = self.config.known_peers().map(Party::from);
+        let lanes = nodes.map(|to| Lane::new(self.node.clone(), to));
+        let pools = self.pools().into_iter().map(|asked| asked.lane);
+        lanes.chain(pools).collect()
+    }
+
+    /// Returns the lanes that this node serves, those of its pools included.
     #[must_use]
     pub fn lanes_in(&self) -> Vec<Lane> {
-        let me = Party::from(&self.node);
-        self.config
-            .known_peers()
-            .map(|peer| Lane::new(peer.clone(), me.clone()))
-            .collect()
+        lanes::served(&self.node, &self.config.peers, &self.config.pools)
+    }
+
+    /// Returns the lanes in which this node asks a pool.
+    #[must_use]
+    pub fn pools(&self) -> Vec<Asked> {
+        lanes::asked(&self.node, &self.config.peers, &self.config.pools)
     }
 }
 
@@ -436,4 +479,10 @@ pub fn read_keys(
 pub(super) fn is_not_ours(config: &Config, error: &disk::Error) -> bool {
     let closed = error.is(std::io::ErrorKind::PermissionDenied);
     error.is(std::io::ErrorKind::NotFound) || (closed && config.keys.len() > 1)
+}
+
+/// Returns what is mounted here, as proc(5) has it.
+fn mounts() -> String {
+    let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
+    String::from_utf8_lossy(&table.unwrap_or_default()).into_owned()
 }

@@ -40,6 +40,7 @@ pub(super) fn names(config: &Config, mentions: &Mentions, reading: &mut Reading<
             format!("approver '{approver}' speaks for peer '{peer}', which does not exist; {hint}"),
         );
     }
+    members(config, mentions, reading);
     for (name, span) in &mentions.tables {
         for why in config
             .profiles
@@ -54,6 +55,30 @@ pub(super) fn names(config: &Config, mentions: &Mentions, reading: &mut Reading<
         if config.node.as_ref() == Some(peer) {
             reading.problem(span, format!("peer '{peer}' is this node itself"));
         }
+    }
+}
+
+/// Checks that a node which sends to a pool can hear each member: what a member says is sealed with the key of the two.
+fn members(config: &Config, mentions: &Mentions, reading: &mut Reading<'_>) {
+    for (pool, member, span) in &mentions.members {
+        let serves = config.node.as_ref().is_some_and(|me| {
+            let members = config.pools.get(pool);
+            members.is_some_and(|members| members.contains(me))
+        });
+        if serves || config.peers.contains_key(member) {
+            continue;
+        }
+        let known = config.peers.keys().map(NodeName::as_str);
+        let hint = nearest(member.as_str(), known).map_or_else(
+            || format!("there is no [peer.{member}]"),
+            |near| format!("the nearest is '{near}'"),
+        );
+        reading.problem(
+            span,
+            format!(
+                "pool '{pool}' has the member '{member}', which is no peer of this node; {hint}"
+            ),
+        );
     }
 }
 

@@ -135,6 +135,7 @@ pub(super) struct File {
     pub(super) watch: WatchTable,
     pub(super) share: ShareTable,
     pub(super) peer: BTreeMap<Spanned<NodeName>, PeerTable>,
+    pub(super) pool: BTreeMap<Spanned<NodeName>, PoolTable>,
     pub(super) approver: BTreeMap<Spanned<NodeName>, ApproverTable>,
     pub(super) profile: BTreeMap<Spanned<ProfileName>, ProfileTable>,
 }
@@ -147,6 +148,7 @@ pub(super) struct WatchTable {
     pub(super) executor: Field<String>,
     pub(super) exec_bin: Field<String>,
     pub(super) runs: Field<String>,
+    pub(super) keep_log: Field<Time>,
 }
 
 /// `[share]`
@@ -156,6 +158,8 @@ pub(super) struct ShareTable {
     pub(super) group: Field<String>,
     pub(super) free_min: Field<Size>,
     pub(super) lost_max: Field<Time>,
+    pub(super) keep: Field<Time>,
+    pub(super) keep_size: Field<Size>,
 }
 
 /// `[peer.NAME]`
@@ -178,6 +182,13 @@ pub(super) struct PeerTable {
     pub(super) hop_max: Field<u32>,
     pub(super) priority_max: Field<Priority>,
     pub(super) attempts_max: Field<u32>,
+}
+
+/// `[pool.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct PoolTable {
+    pub(super) members: Field<Vec<Spanned<NodeName>>>,
 }
 
 /// `[approver.NAME]`

@@ -5,6 +5,7 @@
 //! policy and comes from the file alone. `docs/CONFIG.md` is the reference, checked against [`schema`].
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -88,6 +89,8 @@ pub struct Watch {
     pub exec_bin: Option<PathBuf>,
     /// Where run directories lie; `None` only while `state` is not known.
     pub runs: Option<PathBuf>,
+    /// How long the segments of this node's audit log are kept; for ever, where `None`.
+    pub keep_log: Option<Duration>,
 }
 
 impl Default for Watch {
@@ -97,6 +100,7 @@ impl Default for Watch {
             executor: Executor::Spawn,
             exec_bin: None,
             runs: None,
+            keep_log: None,
         }
     }
 }
@@ -110,6 +114,10 @@ pub struct Share {
     pub free_bytes_min: u64,
     /// How long what runs may go on while the share is lost; to its own bounds where `None`.
     pub lost_max: Option<Duration>,
+    /// How long outcomes are kept; for ever, where `None`.
+    pub keep: Option<Duration>,
+    /// How many bytes of outcomes of earlier days are kept in each lane; any number, where `None`.
+    pub keep_bytes: Option<u64>,
 }
 
 impl Default for Share {
@@ -118,6 +126,8 @@ impl Default for Share {
             group: None,
             free_bytes_min: limits::FREE_BYTES_MIN,
             lost_max: None,
+            keep: None,
+            keep_bytes: None,
         }
     }
 }
@@ -153,6 +163,8 @@ pub struct Config {
     pub share: Share,
     /// Every node this one knows, with what it may ask.
     pub peers: BTreeMap<NodeName, PeerPolicy>,
+    /// Every pool this node serves or sends to, with its members.
+    pub pools: BTreeMap<NodeName, BTreeSet<NodeName>>,
     /// Everybody who may approve, and for whom.
     pub approvers: BTreeMap<NodeName, Approver>,
     /// How tasks are run.
@@ -178,6 +190,7 @@ impl Default for Config {
             watch: Watch::default(),
             share: Share::default(),
             peers: BTreeMap::new(),
+            pools: BTreeMap::new(),
             approvers: BTreeMap::new(),
             profiles: BTreeMap::new(),
             origins: Origins::default(),

@@ -111,6 +111,27 @@ read = ["~"]
 }
 
 #[test]
+fn a_pool_has_members_and_who_sends_to_it_knows_them() {
+    let said = refusal(
+        "[peer.gpu1]\n[pool.gpu]\nmembers = [\"gpu1\", \"gpu1\", \"gpu3\", \"cpu\"]\n[pool.cpu]\n",
+    );
+    let expected = [
+        "dispatch.toml:3:11: pool.gpu.members names 'gpu1' twice",
+        "dispatch.toml:3:28: pool 'gpu' has the member 'gpu3', which is no peer of this node; \
+         the nearest is 'gpu1'",
+        "dispatch.toml:3:36: pool 'gpu' has the member 'cpu', which is no peer of this node; \
+         there is no [peer.cpu]",
+        "dispatch.toml:4:7: pool.cpu.members must name 1 to 64 nodes",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+    let member = "node = \"gpu1\"\n[pool.gpu]\nmembers = [\"gpu1\", \"gpu2\"]\n";
+    assert!(
+        Host::new(Some(member)).load().is_ok(),
+        "a member need not know the others"
+    );
+}
+
+#[test]
 fn an_accepted_peer_needs_a_profile_that_exists() {
     let said = refusal("[peer.devbox]\naccept = true\n[profile.gpu]\ncommand = [\"true\"]\n");
     assert_eq!(

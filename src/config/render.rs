@@ -1,10 +1,12 @@
 //! The configuration in force, as rows that a person reads and the file would accept.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::config::Config;
 use crate::config::Executor;
 use crate::config::Origin;
+use crate::id::NodeName;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::policy::Scope;
@@ -43,6 +45,9 @@ pub fn render(config: &Config) -> Vec<Row> {
     for (name, peer) in &config.peers {
         add(format!("peer.{name}."), of_peer(peer));
     }
+    for (name, members) in &config.pools {
+        add(format!("pool.{name}."), of_pool(members));
+    }
     for (name, approver) in &config.approvers {
         add(format!("approver.{name}."), of_approver(approver));
     }
@@ -77,6 +82,7 @@ pub(super) fn watch(config: &Config) -> Vec<Cell> {
         ("executor", executor),
         ("exec_bin", path(config.watch.exec_bin.as_deref())),
         ("runs", path(config.watch.runs.as_deref())),
+        ("keep_log", config.watch.keep_log.and_then(time)),
     ]
 }
 
@@ -85,6 +91,8 @@ pub(super) fn share(config: &Config) -> Vec<Cell> {
         ("group", config.share.group.as_ref().map(quoted)),
         ("free_min", size(config.share.free_bytes_min)),
         ("lost_max", config.share.lost_max.and_then(time)),
+        ("keep", config.share.keep.and_then(time)),
+        ("keep_size", config.share.keep_bytes.and_then(size)),
     ]
 }
 
@@ -107,6 +115,10 @@ pub(super) fn of_peer(peer: &PeerPolicy) -> Vec<Cell> {
         ("priority_max", Some(quoted(&peer.priority_max))),
         ("attempts_max", plain(peer.attempts_max)),
     ]
+}
+
+pub(super) fn of_pool(members: &BTreeSet<NodeName>) -> Vec<Cell> {
+    vec![("members", list(members))]
 }
 
 pub(super) fn of_approver(approver: &Approver) -> Vec<Cell> {

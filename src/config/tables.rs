@@ -1,6 +1,7 @@
 //! Turns each table of the file into its part of the configuration. A mistake is noted and reading goes on, so that
 //! one run shows them all.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::config::file::ApproverTable;
 use crate::config::file::Field;
 use crate::config::file::File;
 use crate::config::file::PeerTable;
+use crate::config::file::PoolTable;
 use crate::config::file::ShareTable;
 use crate::config::file::Size;
 use crate::config::file::Time;
@@ -29,6 +31,11 @@ use crate::units;
 /// Shortest running time worth starting an agent for.
 pub(super) const RUN_MIN: Duration = Duration::from_secs(1);
 
+/// Shortest time for which outcomes may be kept: whoever waits for one has found it by then.
+const KEEP_MIN: Duration = Duration::from_secs(2 * 24 * 3600);
+/// Longest time that is not for ever.
+const KEEP_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// What the tables mention and only the whole file can confirm, with the place of each.
 #[derive(Debug, Default)]
 pub(super) struct Mentions {
@@ -38,6 +45,8 @@ pub(super) struct Mentions {
     pub(super) tables: Vec<(ProfileName, Range<usize>)>,
     /// Peers that have a table.
     pub(super) peers: Vec<(NodeName, Range<usize>)>,
+    /// Members of pools.
+    pub(super) members: Vec<(NodeName, NodeName, Range<usize>)>,
     /// Peers that an approver speaks for.
     pub(super) approved: Vec<(NodeName, NodeName, Range<usize>)>,
 }
@@ -76,6 +85,11 @@ pub(super) fn fill(config: &mut Config, file: File, reading: &mut Reading<'_>) -
         let made = peer(reading, &name, table, &span, &mut mentions);
         config.peers.insert(name.clone(), made);
         mentions.peers.push((name, span));
+    }
+    for (name, table) in file.pool {
+        let (name, span) = (name.get_ref().clone(), name.span());
+        let made = pool(reading, &name, table, &span, &mut mentions);
+        config.pools.insert(name, made);
     }
     for (name, table) in file.approver {
         let (name, span) = (name.get_ref().clone(), name.span());
@@ -143,6 +157,13 @@ fn watch(reading: &mut Reading<'_>, table: WatchTable) -> Watch {
         executor: executor.unwrap_or(default.executor),
         exec_bin: reading.path("watch.exec_bin", table.exec_bin),
         runs: reading.path("watch.runs", table.runs),
+        keep_log: time(
+            reading,
+            "watch.keep_log",
+            table.keep_log,
+            KEEP_MIN,
+            KEEP_MAX,
+        ),
     }
 }
 
@@ -158,6 +179,14 @@ fn share(reading: &mut Reading<'_>, table: ShareTable) -> Share {
             table.lost_max,
             limits::SHARE_PATIENCE,
             limits::RUN_MAX,
+        ),
+        keep: time(reading, "share.keep", table.keep, KEEP_MIN, KEEP_MAX),
+        keep_bytes: size(
+            reading,
+            "share.keep_size",
+            table.keep_size,
+            1 << 20,
+            1 << 60,
         ),
     }
 }
@@ -289,6 +318,31 @@ fn usable(
         .profiles
         .push((peer.clone(), default.clone(), span));
     (profiles, default)
+}
+
+fn pool(
+    reading: &mut Reading<'_>,
+    name: &NodeName,
+    table: PoolTable,
+    header: &Range<usize>,
+    mentions: &mut Mentions,
+) -> BTreeSet<NodeName> {
+    let key = format!("pool.{name}.members");
+    let (list, span) = match reading.spanned(&key, table.members) {
+        Some((list, span)) => (list, span),
+        None => (Vec::new(), header.clone()),
+    };
+    let names: Vec<NodeName> = list.iter().map(|name| name.get_ref().clone()).collect();
+    reading.no_twice(&key, &names, &span);
+    if !(1..=limits::MEMBERS_MAX).contains(&names.len()) {
+        let most = limits::MEMBERS_MAX;
+        reading.problem(&span, format!("{key} must name 1 to {most} nodes"));
+    }
+    let each = list
+        .into_iter()
+        .map(|member| (name.clone(), member.get_ref().clone(), member.span()));
+    mentions.members.extend(each);
+    names.into_iter().collect()
 }
 
 fn approver(

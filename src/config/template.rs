@@ -19,6 +19,8 @@ pub struct Answers {
     pub root_id: Option<uuid::Uuid>,
     /// The nodes it knows, and whether their tasks are accepted.
     pub peers: Vec<(NodeName, bool)>,
+    /// The pools it serves or sends to, with their members.
+    pub pools: Vec<(NodeName, Vec<NodeName>)>,
     /// How tasks are run: the kind of agent and its command, which may be empty where the kind implies one.
     pub agent: Option<(AgentKind, Vec<String>)>,
 }
@@ -53,6 +55,15 @@ pub fn template(answers: &Answers) -> String {
                     section(
                         &format!("[peer.{peer}]\n"),
                         &[("accept", accept.to_string())],
+                    );
+                }
+            }
+            ("pool", _) if !answers.pools.is_empty() => {
+                for (pool, members) in &answers.pools {
+                    let members: Vec<String> = members.iter().map(quoted).collect();
+                    section(
+                        &format!("[pool.{pool}]\n"),
+                        &[("members", format!("[{}]", members.join(", ")))],
                     );
                 }
             }
@@ -138,6 +149,13 @@ mod tests {
                 (NodeName::parse("devbox").unwrap(), true),
                 (NodeName::parse("laptop").unwrap(), false),
             ],
+            pools: vec![(
+                NodeName::parse("gpu").unwrap(),
+                vec![
+                    NodeName::parse("gpubox").unwrap(),
+                    NodeName::parse("gpu2").unwrap(),
+                ],
+            )],
             agent: Some((AgentKind::Claude, vec!["/opt/claude".to_owned()])),
         }
     }
@@ -147,6 +165,7 @@ mod tests {
         let plain = "node = \"gpubox\"\nroot = '/mnt/\"odd\" name'\n\
             root_id = \"00000000-0000-0000-0000-000000000007\"\n\
             [peer.devbox]\naccept = true\n[peer.laptop]\n\
+            [pool.gpu]\nmembers = [\"gpubox\", \"gpu2\"]\n\
             [profile.default]\nagent = \"claude\"\ncommand = [\"/opt/claude\"]\n";
         assert_eq!(load(&template(&answers())), load(plain));
         assert_eq!(load(&template(&Answers::default())), load(""));

@@ -35,7 +35,7 @@ words! {
 
 words! {
     /// What an approval allows beyond running at all.
-    Grant {
+    Allowance {
         /// The profile's dangerous mode.
         Dangerous = "dangerous",
     }
@@ -55,7 +55,7 @@ pub struct Ack {
     /// What was decided.
     pub decision: Decision,
     /// What is allowed beyond running.
-    pub grants: Vec<Grant>,
+    pub grants: Vec<Allowance>,
     /// Why, for people.
     pub reason: Option<String>,
     /// When it was decided.
@@ -107,7 +107,7 @@ impl Ack {
             .ok_or_else(|| strict::wrong("decision", "approve or deny"))?;
         let grants = strict::texts("grants", object.required_list("grants")?)?
             .iter()
-            .map(|word| Grant::from_word(word).ok_or_else(|| strict::wrong("grants", "known")))
+            .map(|word| Allowance::from_word(word).ok_or_else(|| strict::wrong("grants", "known")))
             .collect::<Result<Vec<_>, _>>()?;
         let reason = object.maybe_text("reason")?;
         let (created, expires) = (object.text("created")?, object.text("expires")?);

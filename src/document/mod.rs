@@ -6,8 +6,10 @@
 pub mod ack;
 pub mod answer;
 pub mod cancel;
+pub mod grant;
 pub mod heartbeat;
 pub mod lease;
+pub mod release;
 pub mod strict;
 pub mod task;
 mod write;
@@ -15,6 +17,7 @@ mod write;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::entry::ClaimName;
 use crate::id::Digest;
 use crate::id::Party;
 use crate::id::TaskId;
@@ -24,15 +27,18 @@ use crate::reason::Reason;
 use crate::reason::Refusal;
 
 pub use ack::Ack;
+pub use ack::Allowance;
 pub use ack::Decision;
-pub use ack::Grant;
 pub use answer::Answer;
 pub use answer::AuditHead;
 pub use cancel::Cancel;
+pub use grant::Grant;
+pub use grant::Permission;
 pub use heartbeat::Heartbeat;
 pub use heartbeat::NodeState;
 pub use heartbeat::RunningTask;
 pub use lease::Lease;
+pub use release::Release;
 pub use strict::Deferred;
 pub use strict::Object;
 pub use task::Task;
@@ -57,14 +63,14 @@ words! {
         Cancel = "cancel",
         /// A claim is alive.
         Lease = "lease",
+        /// The sender lets one claim of a pool start, or not.
+        Grant = "grant",
+        /// A claim of a pool that never started and never will.
+        Release = "release",
         /// Reserved: a node has taken a task into its journal.
         Receipt = "receipt",
         /// Reserved: a piece of live output.
         Progress = "progress",
-        /// Reserved: the sender lets one claim of a pool start.
-        Grant = "grant",
-        /// Reserved: a member gives a claim back.
-        Release = "release",
         /// Reserved: a member takes an expired claim.
         Reap = "reap",
     }
@@ -100,7 +106,7 @@ pub struct Rules {
     pub now: Option<Timestamp>,
     /// Clock difference that is forgiven.
     pub skew: Duration,
-    /// Longest life of a task, an ack or a cancel.
+    /// Longest life of a task, an ack, a cancel, a grant or a release.
     pub life_max: Duration,
     /// Longest running time a task may ask for.
     pub timeout_max: Duration,
@@ -241,6 +247,18 @@ fn moment(name: &str, text: &str) -> Result<Timestamp, Refusal> {
 
 fn task_id(name: &str, text: &str) -> Result<TaskId, Refusal> {
     TaskId::parse(text).map_err(|_| Refusal::new(Reason::Id, &format!("'{name}': '{text}'")))
+}
+
+/// Reads the claim of a pool that a grant or a release is about: a claim of this task, by the member whose place it is
+/// in, under the name that the member itself gave it.
+fn claim_of(member: &Party, id: TaskId, text: &str) -> Result<ClaimName, Refusal> {
+    let claim = lease::stem(text)?;
+    let own = claim.id == id && Party::from(&claim.node) == *member && claim.taken.is_none();
+    if own {
+        return Ok(claim);
+    }
+    let detail = format!("'claim': '{text}' is no claim of '{member}' on '{id}'");
+    Err(Refusal::new(Reason::Id, &detail))
 }
 
 fn digest(name: &str, text: &str) -> Result<Digest, Refusal> {

@@ -12,6 +12,8 @@ use super::receive;
 use crate::entry;
 use crate::entry::ClaimName;
 use crate::entry::QueuedName;
+use crate::event::Event;
+use crate::event::Word;
 use crate::id::Priority;
 use crate::id::TaskId;
 use crate::limits;
@@ -25,11 +27,13 @@ use crate::transport::Advance;
 /// Takes in what this lane's inbox holds, as far as there is room. Returns how many were taken.
 pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
     let inbox = Place::Stage(lane.clone(), Stage::Inbox);
-    let listing = match node.transport.list(&inbox) {
+    let most = limits::INBOX_NAMES_MAX;
+    let (listing, is_part) = match node.transport.list_part(&inbox, most) {
         // A lane of a peer that never sent anything is not laid out yet.
         Err(error) if error.is_absent() => return Ok(0),
         other => other?,
     };
+    note_flood(node, lane, is_part);
     node.saw(&inbox, &listing);
     let (queued, unknown) = sort(node, lane, listing);
     junk::pass(node, lane, unknown)?;
@@ -58,20 +62,28 @@ pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
     Ok(taken)
 }
 
+/// Says once that a peer has put more into its inbox than one look takes; it is served in parts.
+fn note_flood(node: &mut Node, lane: &Lane, is_part: bool) {
+    let state = lane.to_string();
+    if is_part {
+        let why = "more lies in this inbox than one look takes: it is served in parts, each in its own order";
+        let event = Event::of(Word::WatcherErr).peer(&lane.from).say(why);
+        node.tell_once("flood", &state, &event);
+    } else {
+        node.is_over("flood", &state);
+    }
+}
+
 /// An entry of an inbox: its name on the share, and what the name means.
-struct Queued {
-    file: String,
-    name: QueuedName,
+pub(super) struct Queued {
+    pub file: String,
+    pub name: QueuedName,
 }
 
 /// Tells tasks from everything else, and puts them in order.
-fn sort(node: &Node, lane: &Lane, listing: Vec<Listed>) -> (Vec<Queued>, Vec<Listed>) {
+pub(super) fn sort(node: &Node, lane: &Lane, listing: Vec<Listed>) -> (Vec<Queued>, Vec<Listed>) {
     let now = node.clock.wall();
-    let legacy = node
-        .settings
-        .peers
-        .get(&lane.from)
-        .is_some_and(|peer| peer.v2);
+    let legacy = receive::accepts_v2(node, lane);
     let (mut queued, mut unknown) = (Vec::new(), Vec::new());
     for entry in listing {
         let name = QueuedName::parse(&entry.name).or_else(|| {
@@ -101,7 +113,7 @@ fn sort(node: &Node, lane: &Lane, listing: Vec<Listed>) -> (Vec<Queued>, Vec<Lis
 
 /// How many outcomes of this lane wait to be delivered. Where that does not work, nothing more is taken in: each task
 /// that is refused makes one more of them.
-fn backlog(node: &Node, lane: &Lane) -> usize {
+pub(super) fn backlog(node: &Node, lane: &Lane) -> usize {
     let decided = node.now.decided.iter();
     decided.filter(|id| is_of(node, lane, **id)).count()
 }

@@ -29,7 +29,7 @@ use crate::reason::Refusal;
 use crate::stage::Stage;
 use crate::transport::Publish;
 
-/// Publishes a cancel.
+/// Publishes a cancel. In a pool each member is told in a document of its own.
 ///
 /// # Errors
 /// [`envelope::Error`]: there is no key, or the reason cannot be sealed; nothing was written.
@@ -44,7 +44,7 @@ pub fn send(
     let control = Place::Stage(lane.clone(), Stage::Control);
     let name = ControlName {
         id: cancel.task_id,
-        kind: ControlKind::Cancel,
+        kind: kind_for(lane, &cancel.to),
         nonce: chance.nonce(),
     };
     Ok(sender
@@ -52,11 +52,17 @@ pub fn send(
         .publish(lane, cancel.task_id, (&control, &name.to_string()), &sealed))
 }
 
+/// How a cancel for a party is named in a lane.
+fn kind_for(lane: &Lane, to: &Party) -> ControlKind {
+    ControlKind::Cancel(lane.pool().and_then(|_| to.node()))
+}
+
 /// Honours the cancels that lie in `control/` of a lane.
 pub(super) fn pass(node: &mut Node, lane: &Lane, control: &[ControlName]) -> Result<(), Error> {
     let mut reads = 0;
+    let wish = kind_for(lane, &node.party());
     for name in control {
-        let open = name.kind == ControlKind::Cancel
+        let open = name.kind == wish
             && node
                 .journal
                 .known(name.id)
@@ -96,7 +102,7 @@ pub(super) fn is_wanted(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         .is_none_or(|known| known.outcome.is_some()))
 }
 
-fn proved(node: &mut Node, lane: &Lane, name: &ControlName) -> Option<Cancel> {
+pub(super) fn proved(node: &mut Node, lane: &Lane, name: &ControlName) -> Option<Cancel> {
     match read(node, lane, name) {
         Ok(cancel) => cancel,
         Err(refusal) => {
@@ -125,7 +131,7 @@ fn read(node: &Node, lane: &Lane, name: &ControlName) -> Result<Option<Cancel>, 
     };
     let context = Context {
         from: Party::from(&lane.from),
-        to: lane.to.clone(),
+        to: node.party(),
         kind: Kind::Cancel,
     };
     let now = node.clock.wall();

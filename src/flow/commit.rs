@@ -14,6 +14,8 @@ use self::log::has_log;
 use self::log::is_our_log;
 use super::Error;
 use super::Node;
+use super::gc;
+use super::pool;
 use crate::attempt;
 use crate::attempt::RunState;
 use crate::clock::BootTime;
@@ -126,6 +128,7 @@ fn in_lane(
         .into_iter()
         .map(|entry| entry.name)
         .collect();
+    gc::note_crowd(node, names.len());
     let (mut ready, mut failures, mut failed) = (Vec::new(), 0, None);
     for id in ids {
         match one(node, lane, &done, &names, id) {
@@ -239,7 +242,9 @@ fn upload(
         is_up
     } else {
         let public = entry::public_log(claim.id);
-        names.contains(&public) && is_our_log(node, done, &public, outcome)?
+        // In a pool it may be another's log with the same bytes: ours only where our claim is committed.
+        let may_be_ours = lane.pool().is_none() || names.contains(&claim.to_string());
+        may_be_ours && names.contains(&public) && is_our_log(node, done, &public, outcome)?
     };
     if !is_up && has_log(outcome) {
         match node.runner.log(&claim.stem()) {
@@ -323,6 +328,12 @@ fn move_file(
     }
     if let Some(error) = last {
         return Err(error.into());
+    }
+    if lane.pool().is_some() {
+        if pool::fence::is_gone(node, lane, claim.id)? {
+            pool::fence::keep_late(node, lane, claim)?;
+        }
+        return Ok(false);
     }
     // Nowhere: somebody removed or renamed it, or a rolled-back server will show it in inbox/ again. The outcome waits
     // in the journal; the file is looked for again in a minute, and when this node starts anew.
@@ -423,7 +434,9 @@ fn close(node: &mut Node, lane: &Lane, ids: &[TaskId]) -> Result<usize, Error> {
     } else {
         Vec::new()
     };
+    let markers = pool::markers(node, lane, ids)?;
     for id in ids {
+        pool::lease::pass(node)?;
         let Some(known) = node.journal.known(*id) else {
             continue;
         };
@@ -433,6 +446,12 @@ fn close(node: &mut Node, lane: &Lane, ids: &[TaskId]) -> Result<usize, Error> {
         };
         // Also of a task that was never started: a marker may be all that a start came to.
         let mut removed = vec![(&processing, format!("{claim}.start"))];
+        removed.extend(
+            markers
+                .iter()
+                .filter(|(of, _)| of == id)
+                .map(|(_, name)| (&processing, name.clone())),
+        );
         let about = documents
             .iter()
             .filter(|entry| entry.name.starts_with(&id.to_string()));
@@ -450,6 +469,7 @@ fn close(node: &mut Node, lane: &Lane, ids: &[TaskId]) -> Result<usize, Error> {
         })?;
         node.now.decided.remove(id);
         node.now.gone.remove(id);
+        pool::lease::let_go(node, *id);
         // After a crash its run directory is found among those of closed tasks.
         let _ = node.runner.discard(&claim);
     }

@@ -3,6 +3,7 @@
 use super::Error;
 use super::Node;
 use super::decide;
+use super::pool;
 use super::start;
 use crate::attempt::Report;
 use crate::attempt::RunState;
@@ -135,8 +136,11 @@ fn reported(node: &mut Node, id: TaskId, claim: &str, report: &Report) -> Result
     let known = node.journal.known(id);
     if known.is_some_and(|known| known.phase == Phase::Started) {
         if !report.started && !is_final(report) {
-            start::missed(node, id, report.detail.as_deref().unwrap_or("not started"))?;
+            start::late(node, id)?;
             return let_go(node, claim);
+        }
+        if report.class == Some(FailureClass::LeaseLost) && may_go_elsewhere(node, id)? {
+            return pool::release::try_elsewhere(node, id, "its member lost touch with the share");
         }
         node.journal.record(Fact::Finished { id })?;
     }
@@ -145,6 +149,18 @@ fn reported(node: &mut Node, id: TaskId, claim: &str, report: &Report) -> Result
     };
     fill(&mut answer, report);
     decide::decide(node, id, answer)
+}
+
+/// Whether a task whose own term ran out is still held here, and may be started once more.
+fn may_go_elsewhere(node: &mut Node, id: TaskId) -> Result<bool, Error> {
+    let Some(known) = node.journal.known(id) else {
+        return Ok(false);
+    };
+    if !pool::is_pooled(known) || known.starts >= allowed_attempts(node, id) {
+        return Ok(false);
+    }
+    let lane = known.lane();
+    Ok(!pool::fence::is_gone(node, &lane, id)?)
 }
 
 /// Whether trying again would only show the same: a layer or a program that is missing here.
@@ -187,9 +203,13 @@ fn lost(node: &mut Node, id: TaskId, claim: &str, ended: u32) -> Result<(), Erro
         .task(id)
         .say("the executor vanished");
     event.count = Some(u64::from(ended));
-    node.tell(&event);
+    // What cannot be sealed or written down comes here again in every round.
+    node.tell_once("lost", &format!("{claim} {ended}"), &event);
     let allowed = allowed_attempts(node, id);
     let starts = node.journal.known(id).map_or(0, |known| known.starts);
+    if starts < allowed && node.journal.known(id).is_some_and(pool::is_pooled) {
+        return pool::release::try_elsewhere(node, id, "the executor vanished");
+    }
     if starts < allowed {
         return again(node, id, claim);
     }
@@ -211,7 +231,7 @@ fn lost(node: &mut Node, id: TaskId, claim: &str, ended: u32) -> Result<(), Erro
 }
 
 /// How often the task may be started in all, by its own word and by policy now. Not known: once.
-fn allowed_attempts(node: &Node, id: TaskId) -> u32 {
+pub(super) fn allowed_attempts(node: &Node, id: TaskId) -> u32 {
     let Some(known) = node.journal.known(id) else {
         return 1;
     };

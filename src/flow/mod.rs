@@ -12,7 +12,11 @@
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
+//! | [`grant`] | in a pool: the sender lets one claim start, or refuses it |
+//! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
 //! | [`fresh`] | listings that are true in the end |
+//! | `pool` | what differs where several nodes serve a lane |
+//! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
 //! | `recover` | what a crash left → one of the above |
 //! | [`root`] | is the share there, ours, not halted; may anything start |
 //! | `skew` | is this host's clock fit to judge by |
@@ -34,8 +38,13 @@ pub mod finish;
 pub mod fresh;
 pub mod fsck;
 pub mod gc;
+pub mod grant;
+pub mod granted;
 mod junk;
+pub mod lanes;
+mod pace;
 mod park;
+mod pool;
 mod receive;
 pub mod recover;
 mod refuse;
@@ -54,6 +63,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use lanes::Asked;
+pub use lanes::Pools;
 pub use round::Round;
 pub use view::Trouble;
 pub use view::View;
@@ -128,6 +139,8 @@ pub struct Settings {
     pub slots: u32,
     /// What each peer may ask. Peers that may ask nothing are here too: they get an answer that says so.
     pub peers: BTreeMap<NodeName, PeerPolicy>,
+    /// Every pool this node serves or sends to, with its members.
+    pub pools: Pools,
     /// Who may approve.
     pub approvers: BTreeMap<NodeName, Approver>,
     /// How tasks are run.
@@ -142,6 +155,20 @@ pub struct Settings {
     pub only: Option<TaskId>,
     /// Longest time between two rounds until the next heartbeat, which tells it, in milliseconds.
     pub poll_ms: u64,
+}
+
+impl Settings {
+    /// Returns the lanes this node serves ([`lanes::served`]).
+    #[must_use]
+    pub fn lanes(&self) -> Vec<Lane> {
+        lanes::served(&self.node, &self.peers, &self.pools)
+    }
+
+    /// Returns the lanes in which this node asks a pool ([`lanes::asked`]).
+    #[must_use]
+    pub fn asked_pools(&self) -> Vec<Asked> {
+        lanes::asked(&self.node, &self.peers, &self.pools)
+    }
 }
 
 /// A place in the line of tasks that wait for a slot: priority, then age.
@@ -180,6 +207,10 @@ pub struct Memory {
     pub(crate) profiles: HashMap<TaskId, ProfileName>,
     /// Tasks that are not tried again before this: not-before, or after a start that did not happen.
     pub(crate) not_before: HashMap<TaskId, BootTime>,
+    /// How often a task could not be started, by no lack of time.
+    pub(crate) misses: HashMap<TaskId, u32>,
+    /// How closely starts may follow one another.
+    pub(crate) pace: pace::Pace,
     /// Attempts that run, with what they hold.
     pub(crate) running: HashMap<TaskId, slots::Running>,
     /// Those of them whose run directory this process made or saw.
@@ -210,8 +241,18 @@ pub struct Memory {
     pub(crate) junk: HashMap<(Lane, String), BootTime>,
     /// When old files are looked for next.
     pub(crate) sweep: Option<BootTime>,
+    /// Whether more outcomes lie in `done/` of some lane than should.
+    pub(crate) crowded: bool,
+    /// How long outcomes are kept; for ever, where `None`.
+    pub(crate) keep: Option<Duration>,
+    /// How many bytes of them are kept in each lane; any number, where `None`.
+    pub(crate) keep_bytes: Option<u64>,
+    /// How much the days of `done/` hold.
+    pub(crate) weights: gc::Weights,
     /// Lanes in which something could not be set aside, with when that is tried again.
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
+    /// What is known of the pools it is a member of.
+    pub(crate) pool: pool::Pool,
     /// Whether the operator drains this node.
     pub(crate) drain: bool,
     /// Whether this watcher is about to end.
@@ -224,6 +265,8 @@ pub struct Memory {
     pub(crate) view: View,
     /// Why tasks wait, as last found; for `dispatch why`.
     pub(crate) beats: beat::Beats,
+    /// What this node saw of the claims of pools that it asks.
+    pub(crate) looks: grant::Looks,
     /// Events that were told once and not again until they change.
     pub(crate) told: HashMap<&'static str, HashSet<String>>,
 }
@@ -235,15 +278,10 @@ impl Node {
         Party::from(&self.settings.node)
     }
 
-    /// Returns the lanes this node serves, one per peer.
+    /// Returns the lanes this node serves: its own, one for each peer, and those of the pools that it is a member of.
     #[must_use]
     pub fn lanes(&self) -> Vec<Lane> {
-        let me = self.party();
-        self.settings
-            .peers
-            .keys()
-            .map(|peer| Lane::new(peer.clone(), me.clone()))
-            .collect()
+        self.settings.lanes()
     }
 
     /// Returns what the last round saw.
@@ -281,6 +319,21 @@ impl Node {
             && self.now.decided.is_empty()
             && self.now.strays.is_empty()
             && !again
+    }
+
+    /// Gives back what it holds of pools and has not started: for a node that stops. What fails is left to expire.
+    ///
+    /// # Errors
+    /// [`Error`]
+    pub fn give_back(&mut self, why: &str) -> Result<(), Error> {
+        pool::release::all(self, why)
+    }
+
+    /// Returns how long the next round may be put off at most, where claims of pools are to be beaten or looked at.
+    #[must_use]
+    pub fn patience(&self) -> Option<std::time::Duration> {
+        let all = [pool::patience(self), grant::patience(self)];
+        all.into_iter().flatten().min()
     }
 
     pub(crate) fn tell(&self, event: &Event) {

@@ -6,12 +6,13 @@
 use super::Error;
 use super::Node;
 use super::decide;
+use super::pool;
 use super::receive;
 use super::receive::Reading;
 use crate::document::Ack;
+use crate::document::Allowance;
 use crate::document::Context;
 use crate::document::Decision;
-use crate::document::Grant;
 use crate::document::Kind;
 use crate::document::Rules;
 use crate::entry::ClaimName;
@@ -26,11 +27,13 @@ use crate::id::Party;
 use crate::id::TaskId;
 use crate::journal::Approval;
 use crate::journal::Fact;
+use crate::journal::Known;
 use crate::journal::Phase;
 use crate::limits;
 use crate::outcome::Status;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::policy::Terms;
 use crate::reason::Reason;
 use crate::reason::Refusal;
 use crate::stage::Stage;
@@ -46,12 +49,8 @@ pub(super) fn park(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> 
     };
     let lane = known.lane();
     let parked = claim.again_by(&node.settings.node, node.chance.nonce());
-    let from = Place::Stage(lane.clone(), Stage::Processing);
-    let to = Place::Stage(lane.clone(), Stage::PendingAck);
-    match node
-        .transport
-        .advance((&from, &claim.to_string()), (&to, &parked.to_string()))
-    {
+    let (from, to) = ((Stage::Processing, &claim), (Stage::PendingAck, &parked));
+    match pool::lease::carry(node, &lane, from, to)? {
         Advance::Moved => {
             node.step_out(id);
             node.journal.record(Fact::Parked {
@@ -78,6 +77,15 @@ pub(super) fn park(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> 
     }
 }
 
+/// Whether an accepted approval covers a start now. It holds for the digest, so through all generations.
+pub(super) fn is_approved(node: &Node, known: &Known, terms: &Terms) -> bool {
+    known.approval.as_ref().is_some_and(|approval| {
+        let allowed = node.settings.approvers.get(&approval.approver);
+        allowed.is_some_and(|allowed| allowed.may_approve(&known.from, terms.dangerous))
+            && (approval.dangerous || !terms.dangerous)
+    })
+}
+
 /// Moves an approved task back to `processing/`.
 pub(super) fn unpark(node: &mut Node, id: TaskId) -> Result<(), Error> {
     let Some(known) = node.journal.known(id) else {
@@ -88,12 +96,8 @@ pub(super) fn unpark(node: &mut Node, id: TaskId) -> Result<(), Error> {
     };
     let lane = known.lane();
     let held = claim.again_by(&node.settings.node, node.chance.nonce());
-    let from = Place::Stage(lane.clone(), Stage::PendingAck);
-    let to = Place::Stage(lane.clone(), Stage::Processing);
-    match node
-        .transport
-        .advance((&from, &claim.to_string()), (&to, &held.to_string()))
-    {
+    let (from, to) = ((Stage::PendingAck, &claim), (Stage::Processing, &held));
+    match pool::lease::carry(node, &lane, from, to)? {
         Advance::Moved => {
             node.journal.record(Fact::Held {
                 id,
@@ -189,7 +193,7 @@ fn read(
             "the decision is about another task or other bytes",
         );
     }
-    let dangerous = ack.grants.contains(&Grant::Dangerous);
+    let dangerous = ack.grants.contains(&Allowance::Dangerous);
     if ack.decision == Decision::Approve && !allowed.may_approve(&known.from, dangerous) {
         return refuse(
             Reason::Policy,
@@ -243,7 +247,7 @@ fn accept(
         answer.detail = Some(reason);
         return decide::decide(node, id, answer);
     }
-    let dangerous = ack.grants.contains(&Grant::Dangerous);
+    let dangerous = ack.grants.contains(&Allowance::Dangerous);
     let approval = Approval {
         approver: approver.clone(),
         dangerous,

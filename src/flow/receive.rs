@@ -6,6 +6,7 @@ use super::Error;
 use super::Node;
 use super::decide;
 use super::park;
+use super::pool;
 use super::refuse;
 use super::replay;
 use crate::clock::Timestamp;
@@ -85,7 +86,7 @@ pub(super) fn read(node: &Node, lane: &Lane, at: &Place, name: &str) -> Reading 
     let now = node.clock.wall();
     let verified = match Envelope::read(bytes.clone()).verify(&node.keys, &context, now) {
         Ok(verified) => verified,
-        Err(refusal) if refusal.reason == Reason::V2Off && accepts_v2(node, &lane.from) => {
+        Err(refusal) if refusal.reason == Reason::V2Off && accepts_v2(node, lane) => {
             return match legacy::read(&bytes, &node.keys, &context, now, &Rules::recorded()) {
                 Ok(taken) => Reading::Proved(Box::new(Proved {
                     task: taken.task,
@@ -120,8 +121,10 @@ pub(super) fn read(node: &Node, lane: &Lane, at: &Place, name: &str) -> Reading 
     }
 }
 
-fn accepts_v2(node: &Node, peer: &NodeName) -> bool {
-    node.settings.peers.get(peer).is_some_and(|peer| peer.v2)
+/// A pool takes nothing in the envelope of the original: its outcomes are not sealed.
+pub(super) fn accepts_v2(node: &Node, lane: &Lane) -> bool {
+    let peer = node.settings.peers.get(&lane.from);
+    lane.pool().is_none() && peer.is_some_and(|peer| peer.v2)
 }
 
 /// Whether a file without our ending is at least somebody's whole document, so that waiting for the rest is pointless.
@@ -200,7 +203,7 @@ pub(super) fn note_stray(node: &mut Node, lane: &Lane, claim: &ClaimName) {
     node.now.strays.entry(stray).or_insert(now);
 }
 
-fn fresh(
+pub(super) fn fresh(
     node: &Node,
     lane: &Lane,
     claim: &ClaimName,
@@ -226,6 +229,7 @@ fn fresh(
         approval: None,
         outcome: None,
         file: None,
+        back: None,
     }
 }
 
@@ -234,6 +238,7 @@ fn admit(node: &mut Node, lane: &Lane, claim: &ClaimName, proved: &Proved) -> Re
     let task = &proved.task;
     let mut known = fresh(node, lane, claim, proved.digest, Some(task));
     known.legacy = proved.legacy;
+    pool::inherit(node, claim, &mut known)?;
     if let Err(refusal) = window(node, task, proved.legacy) {
         return refused(node, claim, known, &refusal);
     }
@@ -263,7 +268,12 @@ fn admit(node: &mut Node, lane: &Lane, claim: &ClaimName, proved: &Proved) -> Re
         Verdict::NeedsAck(terms, why) => {
             known.priority = terms.priority;
             known.attempts_max = terms.max_attempts;
+            // In a pool it may have been approved here before, and have come back.
+            let approved = park::is_approved(node, &known, &terms);
             record(node, claim, known)?;
+            if approved {
+                return Ok(());
+            }
             park::park(node, task.id, &why)
         }
         Verdict::Reject(denial) => {

@@ -7,6 +7,7 @@ use super::Error;
 use super::Node;
 use super::finish;
 use super::park;
+use super::pool;
 use super::receive;
 use crate::attempt::RunState;
 use crate::entry::ClaimName;
@@ -59,6 +60,7 @@ pub fn from_journal(node: &mut Node) -> Result<(), Error> {
             Phase::Parked | Phase::Returned => {}
         }
     }
+    pool::lease::resume(node);
     discard_leftovers(node);
     Ok(())
 }
@@ -72,7 +74,10 @@ fn discard_leftovers(node: &Node) {
         };
         let known = node.journal.known(claim.id);
         let is_needed = known.is_some_and(|known| known.claim == stem);
-        let is_remembered = known.is_some() || node.journal.closed(claim.id).is_some();
+        let journal = &node.journal;
+        let is_remembered = known.is_some()
+            || journal.closed(claim.id).is_some()
+            || journal.left(claim.id).is_some();
         if is_needed || !is_remembered {
             continue;
         }

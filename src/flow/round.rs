@@ -13,7 +13,9 @@ use super::decide;
 use super::finish;
 use super::fresh;
 use super::gc;
+use super::grant;
 use super::park;
+use super::pool;
 use super::receive;
 use super::recover;
 use super::root;
@@ -42,6 +44,8 @@ pub struct Round {
     pub ended: usize,
     /// Tasks whose outcome is committed and revealed.
     pub closed: usize,
+    /// Claims of pools about which this node decided, as their sender.
+    pub granted: usize,
     /// Whether a folder that is listened to holds other names than before.
     pub news: bool,
 }
@@ -50,7 +54,7 @@ impl Round {
     /// Returns whether anything moved, so that the next round should come soon.
     #[must_use]
     pub const fn worked(self) -> bool {
-        self.admitted + self.started + self.ended + self.closed > 0
+        self.admitted + self.started + self.ended + self.closed + self.granted > 0
     }
 }
 
@@ -114,6 +118,7 @@ impl Node {
     }
 
     fn on_the_share(&mut self, round: &mut Round) -> Result<(), Error> {
+        self.keep_claims()?;
         skew::pass(self);
         if let Some(ahead) = self.now.skew.stops() {
             // Found in this very round, after its look.
@@ -122,14 +127,24 @@ impl Node {
         }
         round.closed = self.commits()?;
         for lane in self.lanes() {
+            self.keep_claims()?;
             let pass = self.serve(&lane);
             let about = format!("{lane} ");
             round.admitted += self.bear("lane", &about, pass)?.unwrap_or(0);
         }
+        let pass = grant::pass(self);
+        round.granted = self.bear("grants", "", pass)?.unwrap_or(0);
         if !self.is_out_of_time() {
             let pass = expire(self);
             self.bear("expire", "", pass)?;
         }
+        if self.now.view.trouble == Some(Trouble::Draining) {
+            let pass = self.give_back("its member drains");
+            self.bear("drain", "", pass)?;
+        }
+        let pass = pool::release::pass(self);
+        self.bear("release", "", pass)?;
+        self.keep_claims()?;
         if self.now.view.trouble.is_none() {
             let pass = start::pass(self);
             round.started = self.bear("start", "", pass)?.unwrap_or(0);
@@ -154,6 +169,13 @@ impl Node {
         }
     }
 
+    /// Beats the leases whose time it is.
+    fn keep_claims(&mut self) -> Result<(), Error> {
+        let pass = pool::lease::pass(self);
+        self.bear("lease", "", pass)?;
+        Ok(())
+    }
+
     fn serve(&mut self, lane: &Lane) -> Result<usize, Error> {
         let served = self.serve_once(lane);
         if served.is_err() {
@@ -164,6 +186,9 @@ impl Node {
     }
 
     fn serve_once(&mut self, lane: &Lane) -> Result<usize, Error> {
+        if lane.pool().is_some() {
+            return pool::serve(self, lane);
+        }
         if !self.now.searched.contains(lane) {
             // Before looking: what happens while it is looked through asks for another look.
             self.now.searched.insert(lane.clone());
@@ -191,7 +216,7 @@ impl Node {
         Ok(taken)
     }
 
-    fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
+    pub(super) fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
         let strays: Vec<_> = self
             .now
             .strays
@@ -206,7 +231,7 @@ impl Node {
     }
 
     /// Whether any open task of this lane could be the object of a wish.
-    fn expects_control(&self, lane: &Lane) -> bool {
+    pub(super) fn expects_control(&self, lane: &Lane) -> bool {
         self.journal
             .open_tasks()
             .any(|(_, known)| known.outcome.is_none() && known.lane() == *lane)

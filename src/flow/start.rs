@@ -8,6 +8,7 @@ use super::Node;
 use super::cancel;
 use super::decide;
 use super::park;
+use super::pool;
 use super::receive;
 use super::receive::Proved;
 use super::receive::Reading;
@@ -39,7 +40,9 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
     let (mut broken, mut failed) = (Vec::new(), None);
     let line: Vec<TaskId> = node.now.waiting.iter().map(|(_, _, id)| *id).collect();
     for id in line {
-        if slots::free(node.settings.slots, &running(node)) == 0 {
+        if slots::free(node.settings.slots, &running(node)) == 0
+            || !node.now.pace.may_start(node.clock.boot())
+        {
             break;
         }
         if !is_due(node, id)
@@ -50,7 +53,10 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
             continue;
         }
         match attempt(node, id) {
-            Ok(true) => started += 1,
+            Ok(true) => {
+                started += 1;
+                node.now.pace.started(node.clock.boot());
+            }
             Ok(false) => {}
             Err(error) if error.is_fatal() => return Err(error),
             // What fails in one lane must not hold up the others.
@@ -78,7 +84,7 @@ fn running(node: &Node) -> Vec<slots::Running> {
 }
 
 /// Whether it may be tried now: its lane is not halted, and neither its not-before nor a pause after a miss holds it.
-fn is_due(node: &Node, id: TaskId) -> bool {
+pub(super) fn is_due(node: &Node, id: TaskId) -> bool {
     let Some(known) = node.journal.known(id) else {
         return false;
     };
@@ -129,13 +135,12 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         node.now.profiles.insert(id, profile.name);
         return Ok(false);
     }
-    let Some(claim) = mark(node, &known, claim)? else {
+    let Some((claim, number)) = mark(node, &known, claim, proved.task.idempotent)? else {
         return Ok(false);
     };
     if cancel::is_wanted(node, id)? {
         return Ok(false);
     }
-    let number = known.starts + 1;
     let at = node.clock.wall();
     node.journal.record(Fact::Started {
         id,
@@ -160,6 +165,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         stall: terms.stall,
         max_output_bytes: terms.max_output_bytes,
         permit: Permit { looked },
+        lease: pool::lease::until(node, id),
     };
     hand_over(node, &plan, &proved)
 }
@@ -210,25 +216,29 @@ fn prove(
     let Some((terms, needs_ack)) = receive::terms_of(verdict) else {
         return Ok(None);
     };
-    if needs_ack && !is_approved(node, known, &terms) {
+    if needs_ack && !park::is_approved(node, known, &terms) {
         park::park(node, id, &why)?;
         return Ok(None);
     }
     Ok(Some((*proved, terms)))
 }
 
-/// Whether an accepted approval covers a start now. It holds for the digest, so through all generations.
-fn is_approved(node: &Node, known: &Known, terms: &Terms) -> bool {
-    known.approval.as_ref().is_some_and(|approval| {
-        let allowed = node.settings.approvers.get(&approval.approver);
-        allowed.is_some_and(|allowed| allowed.may_approve(&known.from, terms.dangerous))
-            && (approval.dangerous || !terms.dangerous)
-    })
-}
-
 /// Step 2: the marker, and a fresh listing that shows it beside the claim. Where a marker may be there from a start
 /// that did not happen, the file is moved to a fresh name first: neither markers nor run directories are used twice.
-fn mark(node: &mut Node, known: &Known, claim: ClaimName) -> Result<Option<ClaimName>, Error> {
+/// Returns under which claim it is started, and which attempt it is.
+fn mark(
+    node: &mut Node,
+    known: &Known,
+    claim: ClaimName,
+    is_idempotent: bool,
+) -> Result<Option<(ClaimName, u32)>, Error> {
+    if pool::is_pooled(known) {
+        if !pool::permit::may_start(node, claim.id, &claim, is_idempotent)? {
+            return Ok(None);
+        }
+        let number = pool::permit::mark(node, known, &claim, is_idempotent)?;
+        return Ok(number.map(|number| (claim, number)));
+    }
     let processing = Place::Stage(known.lane(), Stage::Processing);
     let mut claim = claim;
     if known.misses > 0 || node.now.suspects.contains(&claim.id) {
@@ -260,7 +270,7 @@ fn mark(node: &mut Node, known: &Known, claim: ClaimName) -> Result<Option<Claim
     let listing = node.transport.mark(&processing, &claim.marker())?;
     let name = claim.to_string();
     if listing.iter().any(|entry| entry.name == name) {
-        return Ok(Some(claim));
+        return Ok(Some((claim, known.starts + 1)));
     }
     // The claim is gone: a person moved it, or the server rolled back. The marker says nothing to anybody now.
     node.transport.remove(&processing, &claim.marker()).ok();
@@ -290,7 +300,12 @@ fn why_not(node: &Node, id: TaskId) -> Option<String> {
     if let Some(trouble) = &node.now.view.trouble {
         return Some(trouble.to_string());
     }
-    let lane = node.journal.known(id)?.lane();
+    let known = node.journal.known(id)?;
+    // Whatever the share kept us waiting for since the document was read: the window is that of the start.
+    if node.clock.wall() > known.expires {
+        return Some(format!("its time was over at {}", known.expires));
+    }
+    let lane = known.lane();
     node.now
         .view
         .switch
@@ -342,8 +357,11 @@ fn hand_over(node: &mut Node, plan: &Plan, proved: &Proved) -> Result<bool, Erro
 /// A start that provably did not happen: it costs no attempt, and is tried again with growing pauses, a few times.
 pub(super) fn missed(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> {
     node.journal.record(Fact::Unstarted { id })?;
-    let misses = node.journal.known(id).map_or(0, |known| known.misses);
+    let misses = node.now.misses.entry(id).or_default();
+    *misses += 1;
+    let misses = *misses;
     if misses >= limits::MISSES_MAX {
+        node.now.misses.remove(&id);
         let Some(mut answer) = decide::blank(node, id, Status::Error) else {
             return Ok(());
         };
@@ -351,10 +369,26 @@ pub(super) fn missed(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error
         answer.detail = Some(format!("it could not be started {misses} times: {why}"));
         return decide::decide(node, id, answer);
     }
+    try_again_later(node, id, misses);
+    Ok(())
+}
+
+/// A start whose permit was over before the agent could go. That says how busy this host is and nothing about the task,
+/// so it is never given up for it.
+pub(super) fn late(node: &mut Node, id: TaskId) -> Result<(), Error> {
+    node.now.pace.late(node.clock.boot());
+    node.journal.record(Fact::Unstarted { id })?;
+    let misses = node.journal.known(id).map_or(0, |known| known.misses);
+    try_again_later(node, id, misses);
+    Ok(())
+}
+
+fn try_again_later(node: &mut Node, id: TaskId, misses: u32) {
+    // Neither its marker nor its run directory is used again.
+    node.now.suspects.insert(id);
     let pause = limits::MISS_PAUSE * misses.min(8);
     node.now
         .not_before
         .insert(id, node.clock.boot().plus(pause));
     node.line_up(id);
-    Ok(())
 }

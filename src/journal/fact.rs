@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Closed;
 use super::Error;
+use super::Granted;
 use super::Known;
 use crate::clock::Timestamp;
 use crate::id::Digest;
@@ -25,6 +26,18 @@ pub struct Approval {
     pub ack: Digest,
     /// Until when it could be accepted; once accepted it holds.
     pub expires: Timestamp,
+}
+
+/// How a task of a pool is given back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Back {
+    /// Not to be claimed before this.
+    pub not_before: Option<Timestamp>,
+    /// Whether it was started under this claim. Its marker stays then; else it goes, and the claim is released.
+    pub ran: bool,
+    /// Why, for people.
+    pub why: String,
 }
 
 /// Something this node decided or did.
@@ -125,12 +138,19 @@ pub enum Fact {
         /// The claim without `.json` under which the file lies now.
         file: String,
     },
-    /// It goes back to `inbox/` under the next generation.
+    /// It goes back to `inbox/` under the next generation, and is never started under its present claim from now on.
     Returned {
         /// The task.
         id: TaskId,
-        /// The generation it has there.
-        generation: u32,
+        /// How and why.
+        back: Back,
+    },
+    /// It is not this node's any more: it was given back, or another member of its pool took it.
+    Left {
+        /// The task.
+        id: TaskId,
+        /// When.
+        at: Timestamp,
     },
     /// The outcome is committed and revealed.
     Closed {
@@ -140,6 +160,48 @@ pub enum Fact {
         status: Status,
         /// When.
         at: Timestamp,
+    },
+    /// As a sender: this claim of a pool may be started.
+    Granted {
+        /// The task.
+        id: TaskId,
+        /// Digest of the whole task file.
+        digest: Digest,
+        /// No start after this.
+        expires: Timestamp,
+        /// The claim without `.json`.
+        claim: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// As a sender: this claim of a pool must not be started.
+    Refused {
+        /// The task.
+        id: TaskId,
+        /// Digest of the whole task file.
+        digest: Digest,
+        /// No start after this.
+        expires: Timestamp,
+        /// The claim without `.json`.
+        claim: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// As a sender: the claim that was granted never started and never will, its member says.
+    Released {
+        /// The task.
+        id: TaskId,
+        /// The claim without `.json`.
+        claim: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// What was granted of a task, as a rewritten journal begins with it.
+    Grants {
+        /// The task.
+        id: TaskId,
+        /// What was decided.
+        granted: Box<Granted>,
     },
     /// An open task, as a rewritten journal begins with it.
     Open {
@@ -174,7 +236,12 @@ impl Fact {
             | Self::Decided { id, .. }
             | Self::Found { id, .. }
             | Self::Returned { id, .. }
+            | Self::Left { id, .. }
             | Self::Closed { id, .. }
+            | Self::Granted { id, .. }
+            | Self::Refused { id, .. }
+            | Self::Released { id, .. }
+            | Self::Grants { id, .. }
             | Self::Open { id, .. }
             | Self::Shut { id, .. } => Some(*id),
         }
@@ -189,6 +256,10 @@ impl Fact {
             | Self::Admitted { at, .. }
             | Self::Started { at, .. }
             | Self::Decided { at, .. }
+            | Self::Left { at, .. }
+            | Self::Granted { at, .. }
+            | Self::Refused { at, .. }
+            | Self::Released { at, .. }
             | Self::Closed { at, .. } => Some(*at),
             _ => None,
         }
@@ -212,7 +283,12 @@ impl Fact {
             Self::Decided { .. } => "decided",
             Self::Found { .. } => "found",
             Self::Returned { .. } => "returned",
+            Self::Left { .. } => "left",
             Self::Closed { .. } => "closed",
+            Self::Granted { .. } => "granted",
+            Self::Refused { .. } => "refused",
+            Self::Released { .. } => "released",
+            Self::Grants { .. } => "grants",
             Self::Open { .. } => "open",
             Self::Shut { .. } => "shut",
         }

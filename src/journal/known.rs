@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::Approval;
+use super::Back;
 use super::Fact;
 use crate::clock::Timestamp;
 use crate::id::Digest;
@@ -28,7 +29,7 @@ pub enum Phase {
     Finished,
     /// The outcome is decided; its sealed bytes are in the spool.
     Decided,
-    /// In `inbox/` again, under the next generation.
+    /// On its way back to `inbox/`, under the next generation; or gone from here ([`super::Journal::left`]).
     Returned,
 }
 
@@ -71,6 +72,9 @@ pub struct Known {
     pub outcome: Option<Outcome>,
     /// The claim under which its file lies now, where that is not `claim`.
     pub file: Option<String>,
+    /// How it is given back, while that is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Back>,
 }
 
 /// An outcome that is decided: the sealed bytes wait here until they are on the share.
@@ -102,6 +106,34 @@ impl Known {
         self.expires.plus(limits::SKEW) < now
     }
 
+    /// Returns what is remembered once it is not this node's any more: how often it was started, what was approved.
+    pub(super) fn leave(mut self) -> Self {
+        self.phase = Phase::Returned;
+        (self.back, self.outcome, self.file) = (None, None, None);
+        self
+    }
+
+    /// Returns whether it is not this node's any more.
+    pub(super) fn has_left(&self) -> bool {
+        self.phase == Phase::Returned && self.back.is_none()
+    }
+
+    fn start(&mut self, claim: &str, attempt: u32, at: Timestamp) -> Result<(), &'static str> {
+        if self.phase != Phase::Admitted {
+            return Err("it is not waiting for a start");
+        }
+        // In a pool others may have started it meanwhile.
+        let is_next = attempt == self.starts + 1;
+        if !is_next && (self.to.pool().is_none() || attempt <= self.starts) {
+            return Err("the attempt is not the next one");
+        }
+        claim.clone_into(&mut self.claim);
+        self.phase = Phase::Started;
+        self.starts = attempt;
+        self.started = at;
+        Ok(())
+    }
+
     pub(super) fn apply(&mut self, fact: &Fact) -> Result<(), &'static str> {
         let decided = self.outcome.is_some();
         match fact {
@@ -124,16 +156,10 @@ impl Known {
             Fact::Started {
                 claim, attempt, at, ..
             } => {
-                if self.phase != Phase::Admitted || decided {
+                if decided {
                     return Err("it is not waiting for a start");
                 }
-                if *attempt != self.starts + 1 {
-                    return Err("the attempt is not the next one");
-                }
-                self.claim.clone_from(claim);
-                self.phase = Phase::Started;
-                self.starts = *attempt;
-                self.started = *at;
+                self.start(claim, *attempt, *at)?;
             }
             Fact::Unstarted { .. } if self.phase == Phase::Started => {
                 self.phase = Phase::Admitted;
@@ -167,7 +193,10 @@ impl Known {
                 self.phase = Phase::Decided;
             }
             Fact::Found { file, .. } => self.file = (*file != self.claim).then(|| file.clone()),
-            Fact::Returned { .. } if !decided => self.phase = Phase::Returned,
+            Fact::Returned { back, .. } if !decided && self.phase != Phase::Parked => {
+                self.back = Some(back.clone());
+                self.phase = Phase::Returned;
+            }
             _ => return Err("it is in another phase"),
         }
         Ok(())

@@ -11,11 +11,14 @@
 //! file.
 
 mod fact;
+mod grants;
 mod known;
 mod tape;
 
 pub use fact::Approval;
+pub use fact::Back;
 pub use fact::Fact;
+pub use grants::Granted;
 pub use known::Closed;
 pub use known::Known;
 pub use known::Outcome;
@@ -64,6 +67,9 @@ pub struct Journal {
     tape: Box<dyn Tape>,
     open: HashMap<TaskId, Known>,
     closed: HashMap<TaskId, Closed>,
+    /// Tasks of pools that this node held and holds no more.
+    left: HashMap<TaskId, Known>,
+    grants: grants::Grants,
     birth: Timestamp,
     instance: Nonce,
     latest: Timestamp,
@@ -96,6 +102,8 @@ impl Journal {
             tape,
             open: HashMap::new(),
             closed: HashMap::new(),
+            left: HashMap::new(),
+            grants: grants::Grants::default(),
             birth: now,
             instance,
             latest: Timestamp::from_unix(0),
@@ -126,6 +134,8 @@ impl Journal {
             tape: Box::new(tape::NoTape),
             open: HashMap::new(),
             closed: HashMap::new(),
+            left: HashMap::new(),
+            grants: grants::Grants::default(),
             birth: Timestamp::from_unix(0),
             instance: Nonce::from_bits(0),
             latest: Timestamp::from_unix(0),
@@ -149,6 +159,18 @@ impl Journal {
     #[must_use]
     pub fn closed(&self, id: TaskId) -> Option<&Closed> {
         self.closed.get(&id)
+    }
+
+    /// Returns what is remembered of a task of a pool that this node held and holds no more: it may come again.
+    #[must_use]
+    pub fn left(&self, id: TaskId) -> Option<&Known> {
+        self.left.get(&id)
+    }
+
+    /// Returns what this node granted of a task that it sent to a pool.
+    #[must_use]
+    pub fn granted(&self, id: TaskId) -> Option<&Granted> {
+        self.grants.get(id)
     }
 
     /// Returns every task that is not closed.
@@ -225,6 +247,9 @@ impl Journal {
         let now = now.min(self.latest);
         self.closed
             .retain(|_, closed| now <= closed.expires.plus(limits::MEMORY_AFTER_EXPIRY));
+        self.left
+            .retain(|_, left| now <= left.expires.plus(limits::MEMORY_AFTER_EXPIRY));
+        self.grants.forget(now);
     }
 
     /// Moves the birth back, so that older tasks are accepted: the operator says that none of them ran.
@@ -243,7 +268,7 @@ impl Journal {
         }
         .line();
         lines.push_str(&Fact::Seen { at: self.latest }.line());
-        for (id, known) in &self.open {
+        for (id, known) in self.open.iter().chain(&self.left) {
             lines.push_str(
                 &Fact::Open {
                     id: *id,
@@ -261,6 +286,7 @@ impl Journal {
                 .line(),
             );
         }
+        lines.push_str(&self.grants.lines());
         self.tape
             .replace(lines.as_bytes())
             .inspect_err(|_| self.broken = true)?;
@@ -281,7 +307,25 @@ impl Journal {
             Fact::Adopted => self.birth = Timestamp::from_unix(0),
             Fact::Seen { .. } => {}
             Fact::Open { id, known } => {
-                self.open.insert(*id, (**known).clone());
+                let home = match known.has_left() {
+                    true => &mut self.left,
+                    false => &mut self.open,
+                };
+                home.insert(*id, (**known).clone());
+            }
+            Fact::Left { id, .. } => {
+                let known = self
+                    .open
+                    .remove(id)
+                    .ok_or_else(|| contradiction("left", *id, "the task is not open"))?;
+                self.left.insert(*id, known.leave());
+            }
+            Fact::Granted { id, .. }
+            | Fact::Refused { id, .. }
+            | Fact::Released { id, .. }
+            | Fact::Grants { id, .. } => {
+                let applied = self.grants.apply(fact);
+                applied.map_err(|why| contradiction(fact.word(), *id, why))?;
             }
             Fact::Shut { id, closed } => {
                 self.closed.insert(*id, closed.clone());
@@ -290,6 +334,7 @@ impl Journal {
                 if self.open.contains_key(id) || self.closed.contains_key(id) {
                     return Err(contradiction("admitted", *id, "the id is known already"));
                 }
+                self.left.remove(id);
                 self.open.insert(*id, (**known).clone());
             }
             Fact::Closed { id, status, .. } => {

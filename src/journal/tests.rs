@@ -1,6 +1,8 @@
 //! The journal forgets nothing it synced, and believes nothing damaged.
 
 use super::*;
+use std::time::Duration;
+
 use crate::id::Digest;
 use crate::id::NodeName;
 use crate::id::Party;
@@ -34,6 +36,7 @@ fn known() -> Known {
         approval: None,
         outcome: None,
         file: None,
+        back: None,
     }
 }
 
@@ -222,4 +225,161 @@ fn closed_tasks_are_forgotten_only_when_they_cannot_be_replayed() {
     journal.record(Fact::Seen { at: later }).unwrap();
     journal.forget(later);
     assert!(journal.closed(id(1)).is_none());
+}
+
+/// A member of a pool gives a task back and takes it again: what it started before counts, and what it approved holds.
+#[test]
+fn what_left_is_remembered_and_may_come_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let mut journal = open(&path).unwrap();
+    journal.record(admitted(1)).unwrap();
+    journal.record(started(1, 1)).unwrap();
+    let back = Back {
+        not_before: None,
+        ran: true,
+        why: "the executor vanished".into(),
+    };
+    journal.record(Fact::Returned { id: id(1), back }).unwrap();
+    journal.sync().unwrap();
+    drop(journal);
+    // Between the record and the move: it is still this node's to give back.
+    let mut journal = open(&path).unwrap();
+    assert_eq!(journal.known(id(1)).unwrap().phase, Phase::Returned);
+    let (at, left) = (now(), id(1));
+    journal.record(Fact::Left { id: left, at }).unwrap();
+    assert!(matches!(
+        journal.record(Fact::Left { id: left, at }),
+        Err(Error::Contradiction { .. })
+    ));
+    journal.sync().unwrap();
+    drop(journal);
+    for _ in 0..2 {
+        let again = open(&path).unwrap();
+        assert!(again.known(left).is_none() && again.closed(left).is_none());
+        assert_eq!(again.left(left).unwrap().starts, 1);
+    }
+    let mut journal = open(&path).unwrap();
+    journal.record(admitted(1)).unwrap();
+    assert!(journal.left(left).is_none());
+}
+
+#[test]
+fn only_in_a_pool_may_others_have_started_it_meanwhile() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(&dir.path().join("journal")).unwrap();
+    let pooled = Known {
+        to: Party::parse("pool.gpu").unwrap(),
+        ..known()
+    };
+    journal
+        .record(Fact::Admitted {
+            id: id(1),
+            at: now(),
+            known: Box::new(pooled),
+        })
+        .unwrap();
+    journal.record(admitted(2)).unwrap();
+    journal.record(started(1, 3)).unwrap();
+    assert!(journal.record(started(2, 3)).is_err());
+    journal.record(Fact::Unstarted { id: id(1) }).unwrap();
+    assert!(journal.record(started(1, 2)).is_err());
+    journal.record(started(1, 3)).unwrap();
+}
+
+fn granted(number: u128, claim: &str) -> Fact {
+    Fact::Granted {
+        id: id(number),
+        digest: Digest::of(b"task"),
+        expires: now(),
+        claim: claim.into(),
+        at: now(),
+    }
+}
+
+fn refused(number: u128, claim: &str) -> Fact {
+    Fact::Refused {
+        id: id(number),
+        digest: Digest::of(b"task"),
+        expires: now(),
+        claim: claim.into(),
+        at: now(),
+    }
+}
+
+fn released(number: u128, claim: &str) -> Fact {
+    Fact::Released {
+        id: id(number),
+        claim: claim.into(),
+        at: now(),
+    }
+}
+
+#[test]
+fn of_two_claims_of_a_task_one_may_be_started_and_none_that_was_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let mut journal = open(&path).unwrap();
+    for fact in [
+        released(1, "a"),
+        granted(1, "a"),
+        granted(1, "a"),
+        granted(2, "b"),
+    ] {
+        let wrong = fact == released(1, "a");
+        assert_eq!(journal.record(fact).is_err(), wrong);
+    }
+    assert!(journal.record(granted(1, "b")).is_err(), "two at once");
+    assert!(journal.record(released(1, "b")).is_err(), "not the one");
+    assert!(journal.record(refused(1, "a")).is_err(), "it may run");
+    journal.record(refused(1, "b")).unwrap();
+    journal.record(released(1, "a")).unwrap();
+    for spent in ["a", "b"] {
+        assert!(journal.record(granted(1, spent)).is_err(), "{spent}");
+    }
+    let other = Fact::Granted {
+        id: id(1),
+        digest: Digest::of(b"other"),
+        expires: now(),
+        claim: "c".into(),
+        at: now(),
+    };
+    assert!(journal.record(other).is_err(), "other bytes");
+    journal.record(granted(1, "c")).unwrap();
+    journal.sync().unwrap();
+    // Replayed, and again from what a rewriting keeps.
+    for _ in 0..2 {
+        let again = open(&path).unwrap();
+        let known = again.granted(id(1)).unwrap();
+        assert_eq!(known.claim.as_deref(), Some("c"));
+        assert_eq!(known.spent, ["b", "a"]);
+        assert_eq!(again.granted(id(2)).unwrap().claim.as_deref(), Some("b"));
+    }
+}
+
+#[test]
+fn claims_of_one_task_are_remembered_in_a_bounded_number_and_grants_for_a_bounded_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut journal = open(&dir.path().join("journal")).unwrap();
+    for number in 0..limits::CLAIMS_MAX * 2 {
+        journal.record(refused(1, &number.to_string())).unwrap();
+    }
+    assert_eq!(
+        journal.granted(id(1)).unwrap().spent.len(),
+        limits::CLAIMS_MAX
+    );
+    assert!(
+        journal.record(granted(1, "fresh")).is_err(),
+        "beyond it nothing is granted"
+    );
+    let late = now().plus(limits::MEMORY_AFTER_EXPIRY);
+    journal
+        .record(Fact::Seen {
+            at: late.plus(Duration::from_secs(9)),
+        })
+        .unwrap();
+    journal.forget(late);
+    assert!(journal.granted(id(1)).is_some());
+    journal.forget(late.plus(Duration::from_secs(1)));
+    assert!(journal.granted(id(1)).is_none());
 }

@@ -35,6 +35,7 @@ use super::anchor::OTHER_GROUND;
 use crate::clock::Timestamp;
 use crate::disk;
 use crate::escape;
+use crate::limits;
 use crate::place::Place;
 
 /// Documents are for both hosts, which often have two uids and one group.
@@ -218,6 +219,10 @@ fn kind_of(kind: FileType) -> EntryKind {
 
 impl Share for FolderShare {
     fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError> {
+        super::whole(at, self.list_part(at, limits::LIST_NAMES_MAX)?)
+    }
+
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
         let folder = self.folder(at, false).map_err(failed("list", at, b""))?;
         let mut found = Vec::new();
         // Dir::new takes this descriptor: no second open, so the listing is of the folder just revalidated.
@@ -226,6 +231,9 @@ impl Share for FolderShare {
             let bytes = entry.file_name().to_bytes();
             if bytes == b"." || bytes == b".." {
                 continue;
+            }
+            if found.len() == max {
+                return Ok((found, true));
             }
             let (name, raw) = match std::str::from_utf8(bytes) {
                 Ok(name) => (name.to_owned(), None),
@@ -237,7 +245,7 @@ impl Share for FolderShare {
                 kind: kind_of(entry.file_type()),
             });
         }
-        Ok(found)
+        Ok((found, false))
     }
 
     fn create(&self, at: &Place, name: &str, bytes: &[u8]) -> Result<(), ShareError> {

@@ -16,6 +16,7 @@ use std::io::Read;
 use std::time::Duration;
 
 pub use cache::Cache;
+pub use cache::mounted_as;
 pub use folder::FolderShare;
 pub use patient::PatientShare;
 
@@ -188,10 +189,33 @@ pub struct Attributes {
     pub changed: Timestamp,
 }
 
+/// Takes a listing for that of a whole folder only if it is.
+fn whole(at: &Place, listed: (Vec<Listed>, bool)) -> Result<Vec<Listed>, ShareError> {
+    match listed {
+        (listing, false) => Ok(listing),
+        (_, true) => Err(ShareError {
+            action: "list",
+            object: at.to_string(),
+            errno: 0,
+            why: Some("it holds more names than can be listed"),
+        }),
+    }
+}
+
 /// The primitive operations. Names are single components; every error is a [`ShareError`].
 pub trait Share: Send + Sync {
     /// Lists a folder afresh: opened anew by path, read to the end. One GETATTR on NFS when nothing changed.
+    /// A folder of more than [`crate::limits::LIST_NAMES_MAX`] names is an error: absence from a part proves nothing.
     fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError>;
+
+    /// Lists a folder afresh as far as `max` names, for whoever can work with any part of it. Returns whether there are
+    /// more.
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
+        let mut listing = self.list(at)?;
+        let is_part = listing.len() > max;
+        listing.truncate(max);
+        Ok((listing, is_part))
+    }
 
     /// Creates a file that must not exist yet (O_EXCL), writes it, syncs it, closes it; each step checked.
     ///

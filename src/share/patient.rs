@@ -91,6 +91,12 @@ impl Share for PatientShare {
         self.call("list", (at, ""), |share, at, _| share.list(at))
     }
 
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
+        self.call("list", (at, ""), move |share, at, _| {
+            share.list_part(at, max)
+        })
+    }
+
     fn create(&self, at: &Place, name: &str, bytes: &[u8]) -> Result<(), ShareError> {
         let bytes = bytes.to_vec();
         self.call("create", (at, name), move |share, at, name| {

@@ -30,6 +30,7 @@ use crate::stage::Stage;
 use crate::units;
 
 mod here;
+mod pooled;
 
 /// Largest reason beside a refused file that is read, in bytes.
 const WHY_BYTES_MAX: usize = 4096;
@@ -163,10 +164,7 @@ fn open(
     claim: Option<&ClaimName>,
 ) -> Result<Because, ShareError> {
     let Some(to) = lane.to.node() else {
-        return Ok(Because::new(
-            "queued",
-            format!("it lies in {stage}/ of {lane}"),
-        ));
+        return pooled::open(scene, lane, id, stage, claim);
     };
     let beat = node::read(scene, &to, &scene.node);
     if stage == Stage::PendingAck {
@@ -345,7 +343,7 @@ fn with_cancel(scene: &Scene, lane: &Lane, id: TaskId, because: Because) -> Beca
     let listing = scene.sender.transport.list(&control).unwrap_or_default();
     let is_wish = |entry: &Listed| {
         ControlName::parse(&entry.name)
-            .is_some_and(|name| name.id == id && name.kind == ControlKind::Cancel)
+            .is_some_and(|name| name.id == id && matches!(name.kind, ControlKind::Cancel(_)))
     };
     if listing.iter().any(is_wish) {
         let text = format!(

@@ -9,8 +9,8 @@
 
 use std::time::Duration;
 
+use dispatch::document::Allowance;
 use dispatch::document::Decision;
-use dispatch::document::Grant;
 use dispatch::entry::ClaimName;
 use dispatch::event::Word;
 use dispatch::flow::Trouble;
@@ -388,7 +388,7 @@ fn the_dangerous_mode_needs_a_grant_that_says_so() {
         sent.id,
         sent.digest,
         Decision::Approve,
-        &[Grant::Dangerous],
+        &[Allowance::Dangerous],
     );
     world.rounds(&mut node, 1);
     assert!(world.shop.plan_of(sent.id).unwrap().dangerous);

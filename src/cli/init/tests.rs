@@ -137,3 +137,38 @@ fn the_second_node_need_not_own_the_root_that_its_group_has_already() {
         Exit::NotFound
     );
 }
+
+#[test]
+fn a_pool_is_laid_out_by_its_members_and_by_who_sends_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    std::fs::create_dir(folder.join("share")).unwrap();
+    init(folder, "devbox", &["--pool", "gpu=gpu1,gpu2"]).unwrap();
+    let sender = load(folder, "devbox");
+    assert_eq!(sender.pools[&name("gpu")].len(), 2);
+    assert!(
+        !sender.peer(&name("gpu2")).unwrap().accept,
+        "known, so that its outcomes are"
+    );
+    let there = |place: &str| is_there(&folder.join("share").join(place)).unwrap();
+    assert!(there("devbox-to-pool.gpu/inbox") && there("devbox-to-gpu1/inbox"));
+    let member = [
+        "--accept",
+        "laptop",
+        "--pool",
+        "pool.gpu=gpu1,gpu2",
+        "--",
+        "/bin/run",
+    ];
+    init(folder, "gpu1", &member).unwrap();
+    assert!(there("laptop-to-pool.gpu/processing") && !there("gpu1-to-pool.gpu"));
+    let member = load(folder, "gpu1");
+    assert!(
+        member.peer(&name("gpu2")).is_err(),
+        "members need no key of each other"
+    );
+    // Again, from what is written.
+    init(folder, "gpu1", &[]).unwrap();
+    let failure = Program::try_parse_from(["init", "--pool", "gpu"]).unwrap_err();
+    assert!(failure.to_string().contains("gpu=gpu1,gpu2"), "{failure}");
+}

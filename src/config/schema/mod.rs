@@ -12,6 +12,7 @@ pub use node::TOP;
 pub use node::WATCH;
 pub use policy::APPROVER;
 pub use policy::PEER;
+pub use policy::POOL;
 pub use policy::PROFILE;
 
 /// One key of the file.
@@ -62,6 +63,12 @@ pub const TABLES: &[Table] = &[
         about: "A node that this one knows, and what it may ask for. Without a table a name is unknown here; \
          with an empty one it can be sent to and may ask for nothing.",
         keys: PEER,
+    },
+    Table {
+        header: "pool.NAME",
+        about: "Several nodes behind one addressee, `pool.NAME`: each task is run by one of them. The table is \
+         the same on every member and on every node that sends to the pool.",
+        keys: POOL,
     },
     Table {
         header: "approver.NAME",

@@ -123,6 +123,15 @@ pub const PEER: &[Key] = &[
     ),
 ];
 
+/// Keys of `[pool.NAME]`.
+pub const POOL: &[Key] = &[key(
+    "members",
+    "list of nodes",
+    "",
+    "[\"gpu1\", \"gpu2\"]",
+    "The nodes that serve it. One that sends to the pool has a table `[peer.NAME]` for each of them. Must be set.",
+)];
+
 /// Keys of `[approver.NAME]`.
 pub const APPROVER: &[Key] = &[
     key(

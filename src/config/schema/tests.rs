@@ -8,6 +8,7 @@ use crate::config::render;
 use crate::config::schema::TABLES;
 use crate::config::schema::reference;
 use crate::config::tests::Host;
+use crate::id::NodeName;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::policy::Scope;
@@ -31,7 +32,7 @@ fn the_table_lists_exactly_the_keys_that_are_read() {
         let known: BTreeSet<&str> = known.split(", ").collect();
         let mut listed: BTreeSet<&str> = table.keys.iter().map(|key| key.name).collect();
         if table.header.is_empty() {
-            listed.extend(["watch", "share", "peer", "approver", "profile"]);
+            listed.extend(["watch", "share", "peer", "pool", "approver", "profile"]);
         }
         assert_eq!(known, listed, "[{}]", table.header);
     }
@@ -55,6 +56,11 @@ fn the_table_has_the_defaults_that_are_used() {
         render::watch(&config),
         render::share(&config),
         render::of_peer(&PeerPolicy::default()),
+        render::of_pool(
+            &["gpu1", "gpu2"]
+                .map(|name| NodeName::parse(name).unwrap())
+                .into(),
+        ),
         render::of_approver(&approver),
         render::of_profile(&profile),
     ];
@@ -64,7 +70,9 @@ fn the_table_has_the_defaults_that_are_used() {
         assert_eq!(names, listed, "[{}]", table.header);
         for (key, (name, value)) in table.keys.iter().zip(used) {
             // What depends on other settings has no default of its own.
-            if ["keys", "for", "command", "slots"].contains(&name) && key.default.is_empty() {
+            if ["keys", "members", "for", "command", "slots"].contains(&name)
+                && key.default.is_empty()
+            {
                 continue;
             }
             assert_eq!(
@@ -86,7 +94,7 @@ fn examples() -> String {
             text.push_str(&format!("{} = {}\n", key.name, key.example));
         }
     }
-    text.push_str("[profile.gpu]\ncommand = [\"true\"]\n[profile.default]\ncommand = [\"true\"]\n");
+    text.push_str("[peer.gpu1]\n[peer.gpu2]\n[profile.gpu]\ncommand = [\"true\"]\n[profile.default]\ncommand = [\"true\"]\n");
     text
 }
 

@@ -177,6 +177,7 @@ pub fn plan(command: &[&str]) -> Plan {
         permit: Permit {
             looked: SystemClock.boot(),
         },
+        lease: None,
     }
 }
 

@@ -16,6 +16,7 @@ use dispatch::attempt::Runner;
 use dispatch::attempt::StopReason;
 use dispatch::chance::Chance;
 use dispatch::chance::SeededChance;
+use dispatch::clock::BootTime;
 use dispatch::clock::Clock;
 use dispatch::clock::ManualClock;
 use dispatch::clock::Timestamp;
@@ -112,6 +113,7 @@ fn settings() -> Settings {
         peers: ["devbox", "laptop"]
             .map(|peer| (name(peer), accepts.clone()))
             .into(),
+        pools: BTreeMap::new(),
         approvers: BTreeMap::from([(name("alice"), alice)]),
         profiles: BTreeMap::from([(default, profile)]),
         root_id: Some(ROOT_ID.to_owned()),
@@ -255,6 +257,7 @@ impl Bench {
             transport: self.transport(),
             clock: self.clock.clone(),
             keys: self.keys.clone(),
+            pools: std::collections::BTreeMap::new(),
         }
     }
 
@@ -461,6 +464,10 @@ impl Runner for Hands {
     }
 
     fn stop(&self, _stem: &str, _reason: StopReason) -> Result<(), attempt::Error> {
+        Ok(())
+    }
+
+    fn extend(&self, _stem: &str, _until: BootTime) -> Result<(), attempt::Error> {
         Ok(())
     }
 

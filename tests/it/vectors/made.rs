@@ -116,6 +116,29 @@ const OTHERS: &[(usize, &str, &str, &str)] = &[
     (5, "E_TTL", "2026-11-20T06:08:00Z", "2026-11-20T06:06:00Z"),
     (5, "ok", "2026-11-20T06:06:00Z", "2026-11-20T05:06:00Z"),
     (5, "E_JSON", "\"epoch\": 4", "\"epoch\": \"4\""),
+    (6, "ok", "start", "refuse"),
+    (6, "ok", "\"start\"", "\"start\", \"reason\": \"another may have started it\""),
+    (6, "E_JSON", "start", "perhaps"),
+    (6, "E_JSON", "\"decision\": \"start\",", ""),
+    (6, "E_JSON", "\"decision\"", "\"new\": 1, \"decision\""),
+    (6, "E_JSON", "\"claim\"", "\"other\""),
+    (6, "E_ID", ".gpubox-0011", ".gpubix-0011"),
+    (6, "E_ID", "3301.normal", "3302.normal"),
+    (6, "E_ID", "33445566ff\"", "33445566ff.r0000000000000001\""),
+    (6, "E_ID", "33445566ff\"", "33445566ff.json\""),
+    (6, "E_ID", ".normal.g1", "/normal.g1"),
+    (6, "E_LANE", "\"to\": \"gpubox\"", "\"to\": \"gpubix\""),
+    (6, "E_KIND", "\"grant\"", "\"lease\""),
+    (6, "E_EXPIRED", "2026-11-20T18:00:00Z", "2026-11-20T06:09:00Z"),
+    (6, "E_FUTURE", "2026-11-20T06:06:00Z", "2026-11-20T06:15:00Z"),
+    (6, "E_TTL", "2026-11-20T18:00:00Z", "2026-11-28T18:00:00Z"),
+    (7, "E_RANGE", "no free slot is left", ""),
+    (7, "E_CTRL", "no free slot", "no\\nslot"),
+    (7, "E_JSON", "\"reason\": \"no free slot is left\",", ""),
+    (7, "E_JSON", "\"reason\"", "\"decision\": \"start\", \"reason\""),
+    (7, "E_ID", ".gpubox-0011", ".devbox-0011"),
+    (7, "E_ID", "3301.normal", "3302.normal"),
+    (7, "E_EXPIRED", "2026-11-20T18:00:00Z", "2026-11-20T06:09:00Z"),
 ];
 
 /// A published document without its seal.
@@ -274,6 +297,8 @@ fn the_right_bytes_in_the_wrong_place() {
         ("devbox", "laptop", "task", "E_KID"),
         ("approver.alice", "gpubox", "task", "E_KID"),
         ("devbox", "gpubox", "ack", "E_KID"),
+        ("devbox", "gpubox", "grant", "E_MAC"),
+        ("devbox", "pool.gpu", "task", "E_KID"),
     ] {
         let found = code(judge(&file, &place(from, to, kind)));
         assert_eq!(found, expected, "{from} {to} {kind}");
@@ -284,6 +309,20 @@ fn the_right_bytes_in_the_wrong_place() {
     let other = Keyring::of(vec![key("k2026a", "laptop", "gpubox")]);
     let refused = Envelope::read(file).verify(&other, &place("laptop", "gpubox", "task"), now());
     assert_eq!(refused.unwrap_err().reason, Reason::Mac);
+}
+
+/// The key of a pool seals tasks to it and nothing else: a member cannot be spoken for, nor a grant be made, with it.
+#[test]
+fn the_key_of_a_pool_seals_tasks_alone() {
+    let pool = Keyring::of(vec![key("k2026a", "devbox", "pool.gpu")]);
+    for kind in Kind::ALL {
+        for (from, to) in [("devbox", "pool.gpu"), ("pool.gpu", "devbox")] {
+            let context = place(from, to, kind.as_str());
+            let sealed = pool.signing(&context, now()).is_some();
+            let served = (from, *kind) == ("devbox", Kind::Task);
+            assert_eq!(sealed, served, "{from} {to} {kind}");
+        }
+    }
 }
 
 #[test]

@@ -111,6 +111,7 @@ impl Pair {
             keys: Drawer::read(&self.home(node).join("keys"), &guard)
                 .unwrap()
                 .ring(),
+            pools: std::collections::BTreeMap::new(),
         }
     }
 
@@ -174,6 +175,7 @@ impl Pair {
                 node: gpubox.clone(),
                 slots: 1,
                 peers: BTreeMap::from([(devbox.clone(), PeerPolicy::default())]),
+                pools: BTreeMap::new(),
                 approvers: BTreeMap::new(),
                 profiles: BTreeMap::new(),
                 root_id: None,

@@ -37,6 +37,8 @@ struct Steps {
     only: Option<Callee>,
     is_dead: bool,
     fired: Option<String>,
+    /// Every step, where somebody wants to know.
+    noted: Option<Vec<String>>,
 }
 
 /// The life of one process.
@@ -58,6 +60,20 @@ impl Life {
     /// A life in which nothing goes wrong.
     pub fn charmed() -> std::sync::Arc<Self> {
         std::sync::Arc::default()
+    }
+
+    /// A charmed life that notes what it does.
+    pub fn noting() -> std::sync::Arc<Self> {
+        let life = Self::default();
+        life.steps().noted = Some(Vec::new());
+        life.into()
+    }
+
+    /// How many steps noted so far are about this.
+    pub fn count(&self, what: &str) -> usize {
+        let steps = self.steps();
+        let noted = steps.noted.iter().flatten();
+        noted.filter(|step| step.contains(what)).count()
     }
 
     /// A life in which the `n`-th step of any kind goes wrong.
@@ -108,6 +124,9 @@ impl Life {
         let mut steps = self.steps();
         if steps.is_dead {
             return Way::Dead;
+        }
+        if let Some(noted) = &mut steps.noted {
+            noted.push(what.to_owned());
         }
         let number = match steps.only {
             Some(_) => steps.counted,

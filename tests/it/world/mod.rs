@@ -8,7 +8,7 @@ mod days;
 pub mod life;
 pub mod meter;
 pub mod runner;
-mod share;
+pub mod share;
 pub mod tape;
 
 use std::collections::BTreeMap;
@@ -23,10 +23,10 @@ use dispatch::clock::Clock;
 use dispatch::clock::ManualClock;
 use dispatch::clock::Timestamp;
 use dispatch::document::Ack;
+use dispatch::document::Allowance;
 use dispatch::document::Answer;
 use dispatch::document::Cancel;
 use dispatch::document::Decision;
-use dispatch::document::Grant;
 use dispatch::document::Task;
 use dispatch::event::Memory;
 use dispatch::event::Sink;
@@ -148,6 +148,7 @@ fn settings() -> Settings {
         node: name("gpubox"),
         slots: 2,
         peers: BTreeMap::from([(name("devbox"), devbox)]),
+        pools: BTreeMap::new(),
         approvers: BTreeMap::from([(name("alice"), alice)]),
         profiles: BTreeMap::from([(default, profile)]),
         root_id: Some(ROOT_ID.to_owned()),
@@ -281,6 +282,7 @@ impl World {
             transport: self.transport(life),
             clock: self.clock.clone(),
             keys: keys(),
+            pools: std::collections::BTreeMap::new(),
         }
     }
 
@@ -311,7 +313,7 @@ impl World {
         id: TaskId,
         digest: Digest,
         decision: Decision,
-        grants: &[Grant],
+        grants: &[Allowance],
     ) {
         let now = self.clock.wall();
         let ack = Ack {

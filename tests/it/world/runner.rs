@@ -12,9 +12,11 @@ use dispatch::attempt::Report;
 use dispatch::attempt::RunState;
 use dispatch::attempt::Runner;
 use dispatch::attempt::StopReason;
+use dispatch::clock::BootTime;
 use dispatch::clock::Clock;
 use dispatch::id::Digest;
 use dispatch::id::TaskId;
+use dispatch::outcome::FailureClass;
 use dispatch::outcome::Layer;
 use dispatch::outcome::Status;
 
@@ -141,6 +143,19 @@ impl Workshop {
         let now = self.clock.wall();
         if let Some(run) = self.host().runs.get_mut(stem) {
             run.state = RunState::Finished(Box::new(report(now, status, &run.log)));
+        }
+    }
+
+    /// Every agent whose own term is over is ended by its executor: nothing but the clock of this host is asked.
+    pub fn end_overdue(&self) {
+        let (now, wall) = (self.clock.boot(), self.clock.wall());
+        for run in self.host().runs.values_mut() {
+            let is_over = run.plan.lease.is_some_and(|until| now >= until);
+            if run.state == RunState::Running && is_over {
+                let mut killed = report(wall, Status::Killed, &run.log);
+                killed.class = Some(FailureClass::LeaseLost);
+                run.state = RunState::Finished(Box::new(killed));
+            }
         }
     }
 
@@ -352,7 +367,18 @@ impl Runner for Seen {
             if let Some(run) = shop.host().runs.get_mut(stem)
                 && run.state == RunState::Running
             {
-                run.state = RunState::Finished(Box::new(report(now, status, &run.log)));
+                let mut ended = report(now, status, &run.log);
+                ended.class = reason.is_claim_lost().then_some(FailureClass::LeaseLost);
+                run.state = RunState::Finished(Box::new(ended));
+            }
+            Ok(())
+        })
+    }
+
+    fn extend(&self, stem: &str, until: BootTime) -> Result<(), Error> {
+        self.call("extend", |shop| {
+            if let Some(run) = shop.host().runs.get_mut(stem) {
+                run.plan.lease = Some(until);
             }
             Ok(())
         })

@@ -1,0 +1,272 @@
+//! A look at the claims of a pool: those of others, which are taken when nobody beats them, and our own, which another
+//! may have taken.
+//!
+//! A claim is dead when its lease did not change for a term of this node's own CLOCK_BOOTTIME, over some looks that all
+//! succeeded. What was seen is only in memory: a node that starts anew waits a whole term.
+
+use std::collections::HashSet;
+
+use super::Error;
+use super::Node;
+use super::fence;
+use super::lease;
+use super::reap;
+use crate::clock::BootTime;
+use crate::entry::ClaimName;
+use crate::id::Digest;
+use crate::id::TaskId;
+use crate::journal::Phase;
+use crate::limits;
+use crate::place::Lane;
+use crate::place::Place;
+use crate::stage::Stage;
+
+/// What was last seen of a claim of another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sight {
+    /// The bytes of its lease, where it has one.
+    print: Option<Digest>,
+    /// Since when they are the same.
+    since: BootTime,
+    /// How many looks saw them.
+    looks: u32,
+}
+
+/// The last look at a lane.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Last {
+    at: BootTime,
+    /// Whether there was anything that makes it worth looking again soon.
+    pub(super) busy: bool,
+}
+
+impl Sight {
+    const fn first(print: Option<Digest>, now: BootTime) -> Self {
+        Self {
+            print,
+            since: now,
+            looks: 1,
+        }
+    }
+
+    /// What is known after one more successful look.
+    fn after(self, print: Option<Digest>, now: BootTime) -> Self {
+        if self.print == print {
+            let looks = self.looks.saturating_add(1);
+            return Self { looks, ..self };
+        }
+        Self::first(print, now)
+    }
+
+    fn is_expired(&self, now: BootTime) -> bool {
+        self.looks >= limits::LEASE_LOOKS_MIN && now.since(self.since) >= limits::LEASE_TERM
+    }
+}
+
+/// Looks where it is time, or where something may lie that the journal does not expect.
+pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<(), Error> {
+    let now = node.clock.boot();
+    let is_due = node.now.pool.looks.get(lane).is_none_or(|last| {
+        let pace = if last.busy {
+            limits::REAP_LOOK
+        } else {
+            limits::SLOW_LOOK
+        };
+        now.since(last.at) >= pace
+    });
+    if !is_due && node.now.searched.contains(lane) {
+        return Ok(());
+    }
+    // Before looking: what happens while it is looked through asks for another look.
+    node.now.searched.insert(lane.clone());
+    let looked = once(node, lane, now);
+    let busy = match &looked {
+        Ok(busy) => *busy,
+        Err(_) => {
+            // A look that failed says nothing, and neither does what was seen before it.
+            node.now
+                .pool
+                .sights
+                .retain(|(place, _, _), _| place != lane);
+            true
+        }
+    };
+    let busy = busy || lease::is_held_in(node, lane);
+    let last = Last { at: now, busy };
+    node.now.pool.looks.insert(lane.clone(), last);
+    looked.map(drop)
+}
+
+/// One look. Returns whether others hold anything there.
+fn once(node: &mut Node, lane: &Lane, now: BootTime) -> Result<bool, Error> {
+    let stages = [Stage::Processing, Stage::PendingAck];
+    let mut listings = Vec::new();
+    for stage in stages {
+        match node.transport.list(&Place::Stage(lane.clone(), stage)) {
+            // A lane of a peer that never sent anything is not laid out yet.
+            Err(error) if error.is_absent() => return Ok(false),
+            other => listings.push(other?),
+        }
+    }
+    let names: HashSet<&str> = listings
+        .iter()
+        .flatten()
+        .map(|entry| entry.name.as_str())
+        .collect();
+    find_lost(node, lane, &names)?;
+    let (mut foreign, mut seen, mut dead) = (false, HashSet::new(), Vec::new());
+    for (stage, listing) in stages.iter().zip(&listings) {
+        for claim in listing
+            .iter()
+            .filter_map(|entry| ClaimName::parse(&entry.name))
+        {
+            match whose(node, lane, &claim) {
+                Whose::Ours => {}
+                Whose::Orphan => dead.push((*stage, claim, "this node does not know of it")),
+                Whose::Theirs => {
+                    foreign = true;
+                    let key = (lane.clone(), *stage, claim);
+                    if observe(node, lane, &key.2, &names, &key, now) {
+                        dead.push((*stage, key.2.clone(), "nobody beat it for a term"));
+                    }
+                    seen.insert(key);
+                }
+            }
+        }
+    }
+    node.now
+        .pool
+        .sights
+        .retain(|key, _| key.0 != *lane || seen.contains(key));
+    clear_leases(node, lane, &names, now);
+    let is_more = dead.len() > limits::PASS_ENTRIES_MAX;
+    for (stage, claim, why) in dead.into_iter().take(limits::PASS_ENTRIES_MAX) {
+        let key = (lane.clone(), stage, claim);
+        node.now.pool.sights.remove(&key);
+        reap::take(node, lane, stage, &key.2, why)?;
+        lease::pass(node)?;
+    }
+    if is_more {
+        node.search_again(lane);
+    }
+    Ok(foreign)
+}
+
+enum Whose {
+    /// Ours, and on record; or about a task of which this node holds another claim, and therefore left alone.
+    Ours,
+    /// In our name, and not on record: a crash came between the claim and the record, the claim was executed late, or
+    /// somebody planted it.
+    Orphan,
+    /// Another member's, or taken.
+    Theirs,
+}
+
+fn whose(node: &Node, lane: &Lane, claim: &ClaimName) -> Whose {
+    let is_stray = || node.now.strays.contains_key(&(lane.clone(), claim.clone()));
+    if node.journal.known(claim.id).is_some() || is_stray() {
+        return Whose::Ours;
+    }
+    if claim.node == node.settings.node && claim.taken.is_none() {
+        return Whose::Orphan;
+    }
+    Whose::Theirs
+}
+
+/// Looks at the lease of a claim. Returns whether it is expired.
+fn observe(
+    node: &mut Node,
+    lane: &Lane,
+    claim: &ClaimName,
+    names: &HashSet<&str>,
+    key: &(Lane, Stage, ClaimName),
+    now: BootTime,
+) -> bool {
+    let print = match print(node, lane, claim, names) {
+        Ok(print) => print,
+        Err(()) => {
+            node.now.pool.sights.remove(key);
+            return false;
+        }
+    };
+    let sight = match node.now.pool.sights.remove(key) {
+        Some(before) => before.after(print, now),
+        None => Sight::first(print, now),
+    };
+    let expired = sight.is_expired(now);
+    node.now.pool.sights.insert(key.clone(), sight);
+    expired
+}
+
+/// The bytes of a lease, where there is one. A claim that was taken has none. An error says nothing.
+fn print(
+    node: &Node,
+    lane: &Lane,
+    claim: &ClaimName,
+    names: &HashSet<&str>,
+) -> Result<Option<Digest>, ()> {
+    let name = claim.lease();
+    if claim.taken.is_some() || !names.contains(name.as_str()) {
+        return Ok(None);
+    }
+    let processing = Place::Stage(lane.clone(), Stage::Processing);
+    match node
+        .transport
+        .read(&processing, &name, limits::CONTROL_BYTES_MAX)
+    {
+        Ok(bytes) => Ok(Some(Digest::of(&bytes))),
+        // Not a file, or too large for a lease: it never is one.
+        Err(error) if error.why.is_some() || error.kind() == nix::errno::Errno::ELOOP => Ok(None),
+        Err(_) => Err(()),
+    }
+}
+
+/// Claims that the journal holds and that are not where it says: seen once more after an own change, then lost.
+fn find_lost(node: &mut Node, lane: &Lane, names: &HashSet<&str>) -> Result<(), Error> {
+    let missing: Vec<TaskId> = node
+        .journal
+        .open_tasks()
+        .filter(|(_, known)| known.lane() == *lane && known.phase != Phase::Decided)
+        .filter(|(_, known)| {
+            let file = known.file.as_ref().unwrap_or(&known.claim);
+            !names.contains(format!("{file}.json").as_str())
+        })
+        .map(|(id, _)| id)
+        .collect();
+    for id in missing {
+        if fence::is_gone(node, lane, id)? {
+            fence::lost(node, id)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes leases beside which no claim lies: our own at once, those of others after a term.
+fn clear_leases(node: &mut Node, lane: &Lane, names: &HashSet<&str>, now: BootTime) {
+    let processing = Place::Stage(lane.clone(), Stage::Processing);
+    let lone: Vec<ClaimName> = names
+        .iter()
+        .filter_map(|name| ClaimName::of_lease(name))
+        .filter(|claim| !names.contains(claim.to_string().as_str()))
+        .collect();
+    let mut seen = HashSet::new();
+    for claim in lone {
+        let name = claim.lease();
+        if claim.node == node.settings.node && lease::held(node, claim.id) != Some(&claim) {
+            let _ = node.transport.remove(&processing, &name);
+            continue;
+        }
+        let key = (lane.clone(), name);
+        let first = *node.now.pool.lone.entry(key.clone()).or_insert(now);
+        if now.since(first) >= limits::LEASE_TERM {
+            // What stays is removed by the next look.
+            let _ = node.transport.remove(&processing, &key.1);
+        } else {
+            seen.insert(key);
+        }
+    }
+    node.now
+        .pool
+        .lone
+        .retain(|key, _| key.0 != *lane || seen.contains(key));
+}

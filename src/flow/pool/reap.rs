@@ -1,0 +1,149 @@
+//! A claim that nobody beats is taken, and only then is it asked whether it may have been started: never started, or
+//! idempotent with attempts left → `inbox/`; else an outcome says that its end is not known.
+//!
+//! A crash after the take leaves `<claim>.r<nonce>.json`, which somebody takes again after a term and judges anew: what
+//! a predecessor may have seen counts for nothing.
+
+use super::Error;
+use super::Node;
+use super::lease;
+use super::permit;
+use super::starts_in;
+use crate::entry::ClaimName;
+use crate::event::Event;
+use crate::event::Word;
+use crate::flow::receive;
+use crate::flow::receive::Proved;
+use crate::flow::receive::Reading;
+use crate::journal::Fact;
+use crate::limits;
+use crate::place::Lane;
+use crate::place::Place;
+use crate::share::Listed;
+use crate::stage::Stage;
+use crate::transport::Advance;
+
+/// Takes a claim over and decides about it.
+pub(super) fn take(
+    node: &mut Node,
+    lane: &Lane,
+    stage: Stage,
+    claim: &ClaimName,
+    why: &str,
+) -> Result<(), Error> {
+    let taken = claim.taken_by(node.chance.nonce());
+    let from = Place::Stage(lane.clone(), stage);
+    let processing = Place::Stage(lane.clone(), Stage::Processing);
+    match node.transport.advance(
+        (&from, &claim.to_string()),
+        (&processing, &taken.to_string()),
+    ) {
+        Advance::Moved => {}
+        // Its owner came back, or another member was faster.
+        Advance::NotMine => return Ok(()),
+        Advance::Unknown(error) | Advance::Hopeless(error) => return Err(error.into()),
+    }
+    let event = Event::of(Word::TaskTake).claim(&taken).peer(&lane.from);
+    node.tell(&event.say(why));
+    // From here on the old owner can neither start nor commit. Only now, after this client changed that folder:
+    // whatever it started before shows.
+    let listing = node.transport.list(&processing)?;
+    judge(node, lane, &taken, &listing)
+}
+
+fn judge(node: &mut Node, lane: &Lane, taken: &ClaimName, listing: &[Listed]) -> Result<(), Error> {
+    let id = taken.id;
+    let processing = Place::Stage(lane.clone(), Stage::Processing);
+    let proved = match receive::read(node, lane, &processing, &taken.to_string()) {
+        // Nothing is known of it now: it is taken again after a term.
+        Reading::Unknown => return Ok(()),
+        Reading::Proved(proved) if proved.task.id == id && node.journal.closed(id).is_none() => {
+            proved
+        }
+        // It proves nothing, or it is a copy of what this node has closed: the gate says what becomes of it.
+        _ => {
+            if let Some(own) = adopt(node, lane, taken)? {
+                receive::task(node, lane, &own)?;
+            }
+            return Ok(());
+        }
+    };
+    let starts = starts_in(listing, id, None);
+    let most = attempts_of(node, lane, &proved);
+    if starts == 0 || (proved.task.idempotent && starts < most) {
+        return give_back(node, lane, taken, starts);
+    }
+    let Some(own) = adopt(node, lane, taken)? else {
+        return Ok(());
+    };
+    let mut known = receive::fresh(node, lane, &own, proved.digest, Some(&proved.task));
+    known.starts = starts;
+    let at = known.admitted;
+    node.journal.record(Fact::Admitted {
+        id,
+        at,
+        known: Box::new(known),
+    })?;
+    permit::used_up(node, id, proved.task.idempotent)
+}
+
+/// How often a task may be started in all, by its own word and by the policy of this node.
+fn attempts_of(node: &Node, lane: &Lane, proved: &Proved) -> u32 {
+    if !proved.task.idempotent {
+        return 1;
+    }
+    let most = node
+        .settings
+        .peers
+        .get(&lane.from)
+        .map_or(1, |peer| peer.attempts_max);
+    let asked = proved.task.max_attempts.unwrap_or(most);
+    asked.min(most).max(1)
+}
+
+/// Back to `inbox/`, at once where it was never started, else after a pause. The lease of the old claim goes; markers
+/// stay until the task is committed.
+fn give_back(node: &mut Node, lane: &Lane, taken: &ClaimName, starts: u32) -> Result<(), Error> {
+    let pause = limits::RETRY_PAUSE * starts;
+    let not_before = (starts > 0).then(|| node.clock.wall().plus(pause));
+    let queued = taken.returned(not_before);
+    let processing = Place::Stage(lane.clone(), Stage::Processing);
+    let inbox = Place::Stage(lane.clone(), Stage::Inbox);
+    match node.transport.advance(
+        (&processing, &taken.to_string()),
+        (&inbox, &queued.to_string()),
+    ) {
+        Advance::Moved => {
+            lease::remove(node, lane, taken);
+            let mut event = Event::of(Word::TaskReturn).claim(taken).peer(&lane.from);
+            event.attempt = Some(starts);
+            let why = if starts == 0 {
+                "it was never started"
+            } else {
+                "it was started, and may be again"
+            };
+            node.tell(&event.say(why));
+            Ok(())
+        }
+        Advance::NotMine => Ok(()),
+        Advance::Unknown(error) | Advance::Hopeless(error) => Err(error.into()),
+    }
+}
+
+/// Makes what was taken a claim of this node. `None`: another member has it.
+fn adopt(node: &mut Node, lane: &Lane, taken: &ClaimName) -> Result<Option<ClaimName>, Error> {
+    let own = taken.again_by(&node.settings.node, node.chance.nonce());
+    let (from, to) = ((Stage::Processing, taken), (Stage::Processing, &own));
+    match lease::carry(node, lane, from, to)? {
+        Advance::Moved => {
+            let event = Event::of(Word::TaskAdopt).claim(&own).peer(&lane.from);
+            node.tell(&event.say(&format!("it was held as {}", taken.stem())));
+            Ok(Some(own))
+        }
+        Advance::NotMine => Ok(None),
+        Advance::Unknown(error) | Advance::Hopeless(error) => {
+            node.search_again(lane);
+            Err(error.into())
+        }
+    }
+}
