@@ -82,6 +82,16 @@ pub const STIR_BUSY: Duration = Duration::from_secs(60);
 pub const STIR_IDLE: Duration = Duration::from_secs(300);
 /// How often identity and free space of the share are asked.
 pub const SLOW_LOOK: Duration = Duration::from_secs(60);
+/// How often it is tried whether a share can be written again that could not.
+pub const WRITE_LOOK: Duration = Duration::from_secs(10);
+/// How often the clock is compared with the server's, where they agreed.
+pub const SKEW_LOOK: Duration = Duration::from_secs(3600);
+/// A difference to the server's clock that is worth telling.
+pub const SKEW_TOLD: Duration = Duration::from_secs(30);
+/// A step of the wall clock against the boot clock after which it is compared at once.
+pub const CLOCK_STEP: Duration = Duration::from_secs(5);
+/// Longest time for which a lane is left alone that takes no outcomes.
+pub const COMMIT_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long a watcher waits for one call to the share before it goes on without it. A server that restarts answers
 /// after 21 to 28 s (measured on Linux 6.1, NFSv3 and NFSv4.2), and then nothing was lost.
 pub const SHARE_PATIENCE: Duration = Duration::from_secs(30);

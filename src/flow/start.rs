@@ -284,7 +284,7 @@ fn mark(
 
 /// Step 5: the last look. Returns when it was begun; `None` where nothing may start now.
 fn look(node: &mut Node, id: TaskId, claim: &ClaimName) -> Result<Option<BootTime>, Error> {
-    root::look(node);
+    root::look_to_start(node);
     if let Some(why) = why_not(node, id) {
         let event = Event::of(Word::ExecKillswitch).claim(claim).say(&why);
         node.tell(&event);
