@@ -31,6 +31,8 @@ use crate::journal::Outcome;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::share::ShareError;
 use crate::stage::Stage;
 use crate::transport::Advance;
@@ -173,6 +175,9 @@ fn one(
     };
     let is_revealed =
         names.contains(&entry::public_result(id)) && is_ours(node, done, id, outcome)?;
+    if planted::is(Bug::CommitFirst) && !move_file(node, lane, &known, &claim, outcome)? {
+        return Ok(false);
+    }
     if !is_revealed {
         upload(node, lane, done, names, &claim, outcome)?;
     }
@@ -182,7 +187,7 @@ fn one(
     if !is_revealed {
         reveal(node, lane, done, names, &claim, outcome)?;
         // Anybody can plant a name that can be guessed: what counts is what lies there now.
-        if !is_ours(node, done, id, outcome)? {
+        if !planted::is(Bug::RevealUnread) && !is_ours(node, done, id, outcome)? {
             return Ok(false);
         }
         node.tell(&Event::of(Word::TaskReveal).claim(&claim).peer(&lane.from));
@@ -388,7 +393,7 @@ fn reveal(
     outcome: &Outcome,
 ) -> Result<(), Error> {
     let public = entry::public_result(claim.id);
-    if names.contains(&public) {
+    if names.contains(&public) && !planted::is(Bug::RevealReplaces) {
         expel(node, lane, done, &public, claim)?;
     }
     let public_log = entry::public_log(claim.id);
