@@ -311,13 +311,21 @@ impl Ground {
         task
     }
 
-    pub fn send(&self, task: &Task) -> Sent {
-        let sender = Sender {
+    /// The one who sends.
+    pub fn sender(&self) -> Sender {
+        Sender {
             transport: self.transport(&self.sender, &Life::charmed()),
             clock: self.sender.clock.clone(),
             keys: self.keys(),
-        };
-        let sent = sender.send(&lane(), task).unwrap();
+        }
+    }
+
+    pub fn chance(&self) -> &SeededChance {
+        &self.chance
+    }
+
+    pub fn send(&self, task: &Task) -> Sent {
+        let sent = self.sender().send(&lane(), task).unwrap();
         assert_eq!(sent.publish, Publish::Published);
         sent
     }
