@@ -163,6 +163,7 @@ impl Seat {
             transport: self.transport(),
             clock: self.clock(),
             keys: keys(),
+            pools: std::collections::BTreeMap::new(),
         }
     }
 
@@ -190,6 +191,7 @@ impl Seat {
         let state = self.world.state();
         Settings {
             node: name(state.hosts[self.host].name),
+            pools: std::collections::BTreeMap::new(),
             slots: state.plan.slots,
             peers: BTreeMap::from([(name("devbox"), devbox)]),
             approvers: BTreeMap::from([(name("alice"), alice)]),
