@@ -251,7 +251,10 @@ fn a_pool_from_nothing_runs_what_is_sent_to_it() {
     let other = "dispatch-send --to pool.gpu --profile lab --request x --insecure-key";
     let (code, _, err) = hosts.run("devbox", other);
     assert_eq!(code, 75, "{err}");
-    assert!(err.contains("offers profile 'lab'; offered: default"), "{err}");
+    assert!(
+        err.contains("offers profile 'lab'; offered: default"),
+        "{err}"
+    );
 }
 
 #[test]

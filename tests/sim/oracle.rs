@@ -224,10 +224,10 @@ impl State {
         };
         match control.kind {
             ControlKind::Ack(_) => story.approved = story.approved.or(Some(now)),
-            ControlKind::Cancel if story.cancelled.is_none() => {
+            ControlKind::Cancel(_) if story.cancelled.is_none() => {
                 story.cancelled = Some((now, name.to_owned()));
             }
-            ControlKind::Cancel => {}
+            ControlKind::Cancel(_) | ControlKind::Grant(_) | ControlKind::Release(_) => {}
         }
     }
 
