@@ -1,7 +1,8 @@
 //! The stages of a task and the legal moves between them, as one table.
 //!
 //! The place is the state: the folder in which the one task file lies. `docs/QUEUE.md` holds the same table in
-//! prose. The arrows in `flow` name their two folders themselves; this table is held against itself by the tests below.
+//! prose. The arrows in `flow` name their two folders themselves; every simulated share of the tests holds each rename
+//! of a task file against this table.
 
 use crate::outcome::words;
 
@@ -38,6 +39,8 @@ words! {
         Unpark = "unpark",
         /// Receiver: takes an orphan of its own (or, in a pool, of another member) before it decides about it.
         Take = "take",
+        /// Member of a pool: what it took becomes a claim of its own, because its outcome is for it to say.
+        Adopt = "adopt",
         /// Receiver: never started, or idempotent with attempts left: queued again under the next generation.
         Return = "return",
         /// Receiver: the outcome is decided and durable.
@@ -53,11 +56,12 @@ pub const fn next(stage: Stage, by: Move) -> Option<Stage> {
     match (stage, by) {
         (Stage::Tmp, Move::Publish) => Some(Stage::Inbox),
         (Stage::Inbox, Move::Admit)
-        | (Stage::PendingAck, Move::Unpark)
-        | (Stage::Processing, Move::Take) => Some(Stage::Processing),
+        | (Stage::PendingAck, Move::Unpark | Move::Take)
+        | (Stage::Processing, Move::Take | Move::Adopt) => Some(Stage::Processing),
         (Stage::Processing, Move::Park) => Some(Stage::PendingAck),
         (Stage::Processing, Move::Return) => Some(Stage::Inbox),
-        (Stage::Processing, Move::Commit) => Some(Stage::Done),
+        // From `pending-ack/` where what was started before, by whomever, ends while it waits for an approval.
+        (Stage::Processing | Stage::PendingAck, Move::Commit) => Some(Stage::Done),
         (Stage::Inbox | Stage::PendingAck | Stage::Processing, Move::Reject) => {
             Some(Stage::Rejected)
         }

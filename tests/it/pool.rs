@@ -3,9 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod danger;
 mod death;
 mod ground;
 mod judge;
+mod zombie;
 
 use std::time::Duration;
 

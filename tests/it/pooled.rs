@@ -248,8 +248,13 @@ fn a_pool_from_nothing_runs_what_is_sent_to_it() {
     let (code, out, err) = hosts.send("echo again", "--idempotent --wait=90s");
     assert_eq!((code, out.as_str()), (0, "again\n"), "{err}");
 
-    let (code, _, err) = hosts.send("x", "--profile lab");
+    let other = "dispatch-send --to pool.gpu --profile lab --request x --insecure-key";
+    let (code, _, err) = hosts.run("devbox", other);
     assert_eq!(code, 75, "{err}");
+    assert!(
+        err.contains("offers profile 'lab'; offered: default"),
+        "{err}"
+    );
 }
 
 #[test]

@@ -255,7 +255,6 @@ impl Seat {
             profiles: BTreeMap::from([(default, profile)]),
             root_id: Some(ROOT_ID.to_owned()),
             free_bytes_min: 0,
-            lost_max: None,
             only: None,
             poll_ms: state.plan.poll / MS,
         }

@@ -281,3 +281,26 @@ fn a_service_manager_may_start_it_as_another_user() {
     runner.discard(&plan.claim).unwrap();
     assert_eq!(runner.list().unwrap(), Vec::<String>::new());
 }
+
+/// In a pool an attempt has a lease, which the executor holds by itself: it asks the run directory only when it is over.
+#[test]
+fn an_attempt_ends_with_its_lease_unless_that_was_extended() {
+    at_both_levels(|host, level| {
+        let mut short = plan(&["sh", "-c", "echo began; exec sleep 600"]);
+        short.lease = Some(SystemClock.boot().plus(Duration::from_millis(700)));
+        let report = host.run(&mut short);
+        assert!(report.started, "{level:?}: {report:?}");
+        assert_eq!(report.status, Status::Killed, "{report:?}");
+        assert_eq!(report.class, Some(FailureClass::LeaseLost), "{report:?}");
+        assert!(survivors(&short).is_empty());
+
+        let mut longer = plan(&["sh", "-c", "echo began; sleep 2; echo ended"]);
+        let now = SystemClock.boot();
+        longer.lease = Some(now.plus(Duration::from_millis(700)));
+        host.begin(&mut longer, "began");
+        let until = now.plus(Duration::from_secs(60));
+        host.runner.extend(&longer.claim, until).unwrap();
+        let report = host.finished(&longer);
+        assert_eq!(report.status, Status::Ok, "{level:?}: {report:?}");
+    });
+}

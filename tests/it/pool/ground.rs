@@ -76,8 +76,6 @@ pub struct Ground {
     pub members: Vec<Host>,
     pub(super) sender: Host,
     sender_node: RefCell<Option<Node>>,
-    /// Whether the sender's node knows that it asks a pool.
-    pub grants: bool,
 }
 
 pub fn party(text: &str) -> Party {
@@ -187,7 +185,6 @@ impl Ground {
             members,
             sender,
             sender_node: RefCell::new(None),
-            grants: true,
         };
         let mut lanes = vec![lane()];
         for member in &names {
@@ -282,8 +279,6 @@ impl Ground {
     /// A round of the sender's node: it beats, and lets claims start.
     pub fn sender_round(&self) {
         if let Some(node) = self.sender_node.borrow_mut().as_mut() {
-            let pools = self.grants.then(|| self.sender.settings.pools.clone());
-            node.settings.pools = pools.unwrap_or_default();
             node.expect_claims();
             node.round().unwrap();
         }
@@ -322,14 +317,22 @@ impl Ground {
         task
     }
 
-    pub fn send(&self, task: &Task) -> Sent {
-        let sender = Sender {
+    /// The one who sends.
+    pub fn sender(&self) -> Sender {
+        Sender {
             transport: self.transport(&self.sender, &Life::charmed()),
             clock: self.sender.clock.clone(),
             keys: self.keys(),
             pools: self.sender.settings.pools.clone(),
-        };
-        let sent = sender.send(&lane(), task).unwrap();
+        }
+    }
+
+    pub fn chance(&self) -> &SeededChance {
+        &self.chance
+    }
+
+    pub fn send(&self, task: &Task) -> Sent {
+        let sent = self.sender().send(&lane(), task).unwrap();
         assert_eq!(sent.publish, Publish::Published);
         sent
     }

@@ -36,6 +36,8 @@ struct Steps {
     /// Count only calls to this one when the fault is placed.
     only: Option<Callee>,
     is_dead: bool,
+    /// Whether every call to the share fails.
+    is_cut_off: bool,
     fired: Option<String>,
     /// Every step, where somebody wants to know.
     noted: Option<Vec<String>>,
@@ -119,11 +121,19 @@ impl Life {
         steps.fault = Some((steps.taken + count, fault));
     }
 
+    /// The process goes on, and no call to the share comes through.
+    pub fn loses_the_share(&self, lost: bool) {
+        self.steps().is_cut_off = lost;
+    }
+
     /// Takes a step: says how it is to be done.
     pub fn step(&self, callee: Callee, what: &str) -> Way {
         let mut steps = self.steps();
         if steps.is_dead {
             return Way::Dead;
+        }
+        if steps.is_cut_off && callee == Callee::Share {
+            return Way::Fail(Errno::EIO);
         }
         if let Some(noted) = &mut steps.noted {
             noted.push(what.to_owned());

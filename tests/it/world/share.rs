@@ -10,11 +10,15 @@ use dispatch::clock::Clock;
 use dispatch::clock::ManualClock;
 use dispatch::clock::SystemClock;
 use dispatch::clock::Timestamp;
+use dispatch::entry::ClaimName;
+use dispatch::entry::QueuedName;
 use dispatch::place::Place;
 use dispatch::share::Attributes;
 use dispatch::share::Listed;
 use dispatch::share::Share;
 use dispatch::share::ShareError;
+use dispatch::stage;
+use dispatch::stage::Move;
 use nix::errno::Errno;
 
 use super::life::Callee;
@@ -87,6 +91,22 @@ impl FaultShare {
     }
 }
 
+/// Holds the move of a task file against the table of legal moves; only a pool gives back.
+fn check_move(from: (&Place, &str), to: &Place) {
+    let (Place::Stage(lane, source), Place::Stage(_, target)) = (from.0, to) else {
+        return;
+    };
+    let is_task = ClaimName::parse(from.1).is_some() || QueuedName::parse(from.1).is_some();
+    let mut moves = Move::ALL
+        .iter()
+        .filter(|by| lane.pool().is_some() || !matches!(by, Move::Return | Move::Adopt));
+    assert!(
+        !is_task || moves.any(|by| stage::next(*source, *by) == Some(*target)),
+        "no move leads {} from {source} to {target}",
+        from.1
+    );
+}
+
 impl Share for FaultShare {
     fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError> {
         let path = at.path();
@@ -116,6 +136,7 @@ impl Share for FaultShare {
     }
 
     fn rename(&self, from: (&Place, &str), to: (&Place, &str)) -> Result<(), ShareError> {
+        check_move(from, to.0);
         self.changed(from.0);
         self.changed(to.0);
         let what = format!("{}{} {}{}", from.0, from.1, to.0, to.1);
