@@ -140,6 +140,8 @@ words! {
         Fsck = "fsck",
         /// Events could not be recorded; `count` says how many.
         LogLost = "log_lost",
+        /// Old segments of the log are removed by rule; `code` names the last of them, `digest` is of its last line.
+        LogRetire = "log_retire",
         /// The copy of the log on the share differs from what was written.
         LogAltered = "log_altered",
     }

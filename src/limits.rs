@@ -52,6 +52,10 @@ pub const PIPE_LINGER: Duration = Duration::from_secs(2);
 pub const MISSES_MAX: u32 = 5;
 /// Pause after the first of them; the second waits twice as long, and so on.
 pub const MISS_PAUSE: Duration = Duration::from_millis(500);
+/// After a start that came too late: how long starts go one by one.
+pub const LATE_CARE: Duration = Duration::from_secs(30);
+/// How far apart they are then.
+pub const LATE_APART: Duration = Duration::from_secs(1);
 /// An agent that has given its final result but neither works nor exits is ended after this long.
 pub const RESULT_LINGER: Duration = Duration::from_secs(30);
 /// How long freezing and killing of descendants is repeated before the rest is reported.
@@ -78,6 +82,13 @@ pub const STIR_BUSY: Duration = Duration::from_secs(60);
 pub const STIR_IDLE: Duration = Duration::from_secs(300);
 /// How often identity and free space of the share are asked.
 pub const SLOW_LOOK: Duration = Duration::from_secs(60);
+/// How long a watcher waits for one call to the share before it goes on without it. A server that restarts answers
+/// after 21 to 28 s (measured on Linux 6.1, NFSv3 and NFSv4.2), and then nothing was lost.
+pub const SHARE_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a command that a person waits for does.
+pub const SHARE_PATIENCE_COMMAND: Duration = Duration::from_secs(10);
+/// How long anything does that was told to end.
+pub const SHARE_PATIENCE_ENDING: Duration = Duration::from_secs(3);
 /// An entry in `inbox/` that nobody understands is moved away after this long by the server's time.
 pub const JUNK_AGE: Duration = Duration::from_secs(60);
 /// With `--once`: how long the last things that cannot be dealt with are waited for, when nothing runs.
@@ -86,10 +97,24 @@ pub const DRAIN_PATIENCE: Duration = Duration::from_secs(75);
 pub const TMP_AGE: Duration = Duration::from_secs(36 * 3600);
 /// A revealed outcome stays in `done/` for this long at least before it moves to its day.
 pub const DONE_AGE: Duration = Duration::from_secs(24 * 3600);
+/// Outcomes in `done/` of one lane above which the oldest move to their day sooner: listing it must stay cheap.
+pub const DONE_CROWD: usize = 1000;
+/// How long a revealed outcome stays in `done/` even then.
+pub const DONE_YOUNG: Duration = Duration::from_secs(600);
+/// How long a day that is no longer kept can still be read by who has it open, before its files are removed.
+pub const TRASH_AGE: Duration = Duration::from_secs(24 * 3600);
+/// What was refused, and is no task with an outcome, is removed after this long.
+pub const REJECTED_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A scratch file is left over after this long.
+pub const SCRATCH_AGE: Duration = Duration::from_secs(3600);
+/// How long it is remembered what the first outcome of a task was that was sent from here.
+pub const RECORD_AGE: Duration = Duration::from_secs(90 * 24 * 3600);
 /// Time between two passes of a watcher that look for old files.
 pub const SWEEP_PAUSE: Duration = Duration::from_secs(3600);
 /// Pause before the first such pass, and after one that left something over.
 pub const SWEEP_SOON: Duration = Duration::from_secs(60);
+/// Pause between two such passes while `done/` is crowded and there is more to move.
+pub const SWEEP_CROWD: Duration = Duration::from_secs(5);
 /// A sender that has not published its temporary file within this time gives up.
 pub const PUBLISH_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 /// Time between two heartbeats while something runs or waits.
@@ -117,6 +142,8 @@ pub const GRANT_PATIENCE: Duration = Duration::from_secs(60);
 pub const RETRY_PAUSE: Duration = Duration::from_secs(30);
 /// Time between two looks of a sender at the claims of a pool, while nothing there waits for its word.
 pub const GRANT_LOOK: Duration = Duration::from_secs(10);
+/// Longest time between two rounds of a sender while something there may wait for its word.
+pub const GRANT_BUSY: Duration = Duration::from_secs(1);
 /// How long a sender looks at every round after it was told that it sent something to a pool.
 pub const GRANT_EAGER: Duration = Duration::from_secs(120);
 /// Looks at a claim that proves nothing, before a sender looks at it as rarely as at nothing.
@@ -143,6 +170,11 @@ pub const POLL_MAX: Duration = Duration::from_secs(60);
 /// Largest configuration file, in bytes.
 pub const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Most names of a folder that a listing takes: a stranger who can write to a folder must not fill this node's memory.
+/// A folder with more cannot be listed, which is not the same as empty.
+pub const LIST_NAMES_MAX: usize = 400_000;
+/// Most names of an `inbox/` that one look takes; what is there beyond waits until these are gone.
+pub const INBOX_NAMES_MAX: usize = 150_000;
 /// Entries of one directory handled in one pass; the rest waits for the next.
 pub const PASS_ENTRIES_MAX: usize = 256;
 /// Files in `processing/` that could not be dealt with yet and are remembered; more are found again by looking.
@@ -174,8 +206,12 @@ pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 // Nobody reaps a file that a live sender may still be writing (qmail: 24 h to live, 36 h to be collected).
 const _: () = assert!(PUBLISH_DEADLINE.as_secs() < TMP_AGE.as_secs());
+// Who waits for an outcome looks in its day more often than outcomes move there.
+const _: () = assert!(DONE_YOUNG.as_secs() >= 2 * SWEEP_SOON.as_secs());
 // Half-written files are given their minute before a drain gives up.
 const _: () = assert!(JUNK_AGE.as_secs() + REFUSE_PAUSE.as_secs() < DRAIN_PATIENCE.as_secs());
+// A watcher whose calls hang is back in its rounds before the service manager takes it for dead (WatchdogSec=60).
+const _: () = assert!(SHARE_PATIENCE.as_secs() < 60);
 // A silent node has missed several beats, not one.
 const _: () = assert!(BEAT_IDLE.as_secs() * 3 < SILENT_AFTER.as_secs());
 // Between the end of an owner's own term and the end of everybody's lies all that ending an agent may take: its grace,
@@ -198,6 +234,8 @@ const _: () = assert!(GRANT_PATIENCE.as_secs() + LEASE_BEAT.as_secs() < LEASE_TE
 const _: () = assert!(GRANT_LOOK.as_secs() * 3 < GRANT_PATIENCE.as_secs());
 // Nobody makes a run directory void while the permit in it may still be good.
 const _: () = assert!(PERMIT_LIFE.as_millis() < HAND_OVER_MAX.as_millis());
+// One that goes alone has its permit for itself.
+const _: () = assert!(PERMIT_LIFE.as_millis() < LATE_APART.as_millis());
 // A document fits what its reader is willing to read.
 const _: () = assert!(REQUEST_BYTES_MAX < TASK_BYTES_MAX && BEAT_BYTES <= CONTROL_BYTES_MAX);
 const _: () = assert!(FINAL_TEXT_BYTES_MAX <= TAIL_BYTES);

@@ -20,6 +20,7 @@ use crate::place::Lane;
 use crate::place::Place;
 use crate::share::Attributes;
 use crate::share::EntryKind;
+use crate::share::Hang;
 use crate::share::Listed;
 use crate::share::Share;
 use crate::share::ShareError;
@@ -65,6 +66,14 @@ const PAUSES_MS: [u64; 9] = [0, 1, 10, 20, 40, 100, 200, 400, 800];
 pub trait Transport: Send + Sync {
     /// Lists a folder afresh. An error means that nothing is known; it is not the same as empty (R10).
     fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError>;
+
+    /// Lists a folder afresh as far as `max` names. Returns whether there are more. Absence from a part proves nothing.
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
+        let mut listing = self.list(at)?;
+        let is_part = listing.len() > max;
+        listing.truncate(max);
+        Ok((listing, is_part))
+    }
 
     /// Returns whether a fresh listing holds the name.
     fn holds(&self, at: &Place, name: &str) -> Result<bool, ShareError> {
@@ -141,6 +150,16 @@ pub trait Transport: Send + Sync {
 
     /// Returns where this is, for a person.
     fn title(&self) -> String;
+
+    /// Holds every later call to what is there now; see [`Share::anchor`].
+    fn anchor(&self) -> Result<(), ShareError> {
+        Ok(())
+    }
+
+    /// Returns the call that was given up and has not returned, if there is one.
+    fn hang(&self) -> Option<Hang> {
+        None
+    }
 }
 
 /// The queue over a shared folder.
@@ -203,6 +222,10 @@ impl Transport for FolderTransport {
         self.share.list(at)
     }
 
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
+        self.share.list_part(at, max)
+    }
+
     fn advance(&self, from: (&Place, &str), to: (&Place, &str)) -> Advance {
         let mut last = None;
         for pause in PAUSES_MS {
@@ -226,10 +249,7 @@ impl Transport for FolderTransport {
                 // ours.
                 (Ok(None), Ok(true)) | (Err(_), _) | (_, Err(_)) => last = Some(error),
             }
-            if last
-                .as_ref()
-                .is_some_and(|error| !is_worth_waiting(error.kind()))
-            {
+            if last.as_ref().is_some_and(|error| !is_worth_waiting(error)) {
                 break;
             }
         }
@@ -343,12 +363,22 @@ impl Transport for FolderTransport {
     fn title(&self) -> String {
         self.share.title()
     }
+
+    fn anchor(&self) -> Result<(), ShareError> {
+        self.share.anchor()
+    }
+
+    fn hang(&self) -> Option<Hang> {
+        self.share.hang()
+    }
 }
 
 /// Errors that pass: sharing violations, deletes that are pending, a server that restarts.
-fn is_worth_waiting(errno: Errno) -> bool {
-    !matches!(
-        errno,
-        Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT | Errno::ENOTCONN | Errno::ENODEV
-    )
+fn is_worth_waiting(error: &ShareError) -> bool {
+    !error.is_hang()
+        && !error.is_other_ground()
+        && !matches!(
+            error.kind(),
+            Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT | Errno::ENOTCONN | Errno::ENODEV
+        )
 }

@@ -6,8 +6,10 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::Sender;
 use std::sync::mpsc::SyncSender;
 use std::sync::mpsc::TrySendError;
+use std::sync::mpsc::channel;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ pub struct Wake {
     /// Kept alive: dropping it ends the watching.
     watcher: Option<notify::RecommendedWatcher>,
     followed: BTreeSet<PathBuf>,
+    /// Kept alive: dropping it ends the thread that watches the share.
+    far: Option<Sender<()>>,
 }
 
 /// Ends a wait from another thread.
@@ -43,30 +47,41 @@ impl Wake {
     #[must_use]
     pub fn new() -> Self {
         let (sender, receiver) = sync_channel(1);
-        let bell = Bell(sender.clone());
-        // What changed does not matter, not even an overflow of the queue: every change is a reason to look. A look
-        // itself is none: to open a folder for listing is an event too (IN_OPEN), and would wake its own waiter
-        // without end.
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if !event.is_ok_and(|event| event.kind.is_access() || is_scratch(&event)) {
-                bell.ring();
-            }
-        });
-        let watcher = watcher.ok();
         Self {
+            watcher: watcher(Bell(sender.clone())),
             sender,
             receiver,
-            watcher,
             followed: BTreeSet::new(),
+            far: None,
         }
     }
 
     /// Ends waits when a local writer changes something in this folder. A folder that cannot be watched is left to the
-    /// timer. Never call it for a share that may hang: adding a watch resolves the path.
+    /// timer. Never call it for the share, which may hang: adding a watch resolves the path.
     pub fn on(&mut self, folder: &Path) {
         if let Some(watcher) = &mut self.watcher {
             let _ = watcher.watch(folder, RecursiveMode::NonRecursive);
         }
+    }
+
+    /// Ends waits when a local writer changes something in these folders of the share, and no longer in those of an
+    /// earlier call. A thread of its own adds the watches: where the share hangs, so does it, and nobody else.
+    pub fn on_share(&mut self, folders: Vec<PathBuf>) {
+        let (keep, gone) = channel::<()>();
+        let bell = self.bell();
+        let work = move || {
+            let Some(mut watcher) = watcher(bell) else {
+                return;
+            };
+            for folder in folders {
+                let _ = watcher.watch(&folder, RecursiveMode::NonRecursive);
+            }
+            // Nothing is ever sent: this ends when nobody wants to be woken any more.
+            let _ = gone.recv();
+        };
+        let named = std::thread::Builder::new().name("share-watch".to_owned());
+        // Without the thread there is the timer.
+        self.far = named.spawn(work).ok().map(|_| keep);
     }
 
     /// Watches exactly these short-lived folders from now on, and forgets those it followed before.
@@ -97,6 +112,19 @@ impl Wake {
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
         }
     }
+}
+
+/// Makes what watches folders, where the system gives it.
+fn watcher(bell: Bell) -> Option<notify::RecommendedWatcher> {
+    // What changed does not matter, not even an overflow of the queue: every change is a reason to look. A look
+    // itself is none: to open a folder for listing is an event too (IN_OPEN), and would wake its own waiter
+    // without end.
+    notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if !event.is_ok_and(|event| event.kind.is_access() || is_scratch(&event)) {
+            bell.ring();
+        }
+    })
+    .ok()
 }
 
 /// Whether an event is about nothing but scratch names, which are made to be seen through, not to be seen: those of

@@ -38,6 +38,7 @@ complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "cancel" -d 'Ask t
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "why" -d 'Say in one line why a task is where it is'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
+complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "doctor" -d 'Find out what a shared folder is good for'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "fsck" -d 'Look for what should not be on the share'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "resume" -d 'Lift a halt, or show what there is'
@@ -288,6 +289,7 @@ config_err\t''
 gc\t''
 fsck\t''
 log_lost\t''
+log_retire\t''
 log_altered\t''"
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l peer -d 'Only where this is the other side' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l since -d 'Only from this moment on: "90s", "1h", "2d" ago, a day, or a time as the log shows it' -r
@@ -306,6 +308,21 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l verify -d 'Che
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l check -d 'Run this check alone, with these orders' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l orders -d 'What a check is told, as JSON' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l busy-in -d 'Read this folder until killed' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l root -d 'The shared folder' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l side -d 'The name of this node' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l state -d 'Where this node keeps its own state' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l keys -d 'Where this node keeps its keys' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
+always\t'Always'
+never\t'Never'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l json -d 'Answer with one JSON object'
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -s q -l quiet -d 'Say nothing beside the answer and errors'
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand fsck" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand fsck" -l root -d 'The shared folder' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand fsck" -l side -d 'The name of this node' -r
@@ -479,26 +496,27 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -l json -d 'Print 
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "demo" -d 'Watch a task travel between two nodes on this machine'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "init" -d 'Lay out a share and write the first configuration of this node'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "config" -d 'Show every setting in force, and where its value came from'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "send" -d 'Sign a task and hand it to another host'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "watch" -d 'Serve this node: take tasks in, run them, answer'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "ack" -d 'List, show, approve or deny what waits for an approval'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "wait" -d 'Wait for the outcome of tasks'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "show" -d 'Show everything about one task: what was asked, where it is, what came of it'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "why" -d 'Say in one line why a task is where it is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "fsck" -d 'Look for what should not be on the share'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "resume" -d 'Lift a halt, or show what there is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "key" -d 'Make, carry and drop the keys of links'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "seal" -d 'Seal a document read from standard input'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "verify" -d 'Say whether a file is a document this host would take'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log fsck halt resume key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "demo" -d 'Watch a task travel between two nodes on this machine'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "init" -d 'Lay out a share and write the first configuration of this node'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "config" -d 'Show every setting in force, and where its value came from'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "send" -d 'Sign a task and hand it to another host'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "watch" -d 'Serve this node: take tasks in, run them, answer'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "ack" -d 'List, show, approve or deny what waits for an approval'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "wait" -d 'Wait for the outcome of tasks'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "show" -d 'Show everything about one task: what was asked, where it is, what came of it'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "why" -d 'Say in one line why a task is where it is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "doctor" -d 'Find out what a shared folder is good for'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "fsck" -d 'Look for what should not be on the share'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "resume" -d 'Lift a halt, or show what there is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "key" -d 'Make, carry and drop the keys of links'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "seal" -d 'Seal a document read from standard input'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "verify" -d 'Say whether a file is a document this host would take'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-link" -d 'Make a secret for the link to a node or an approver'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "export" -d 'Write the key of a link to standard output'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "import" -d 'Read keys from standard input and keep them'

@@ -15,19 +15,21 @@ MOUNT_TRIES = 20
 class Bench:
     """Everything that a scenario works with. The kernels end with this process, as it is the first of its namespace."""
 
-    def __init__(self, protocol, scratch, programs):
+    def __init__(self, protocol, scratch, options):
         self.protocol, self.scratch = protocol, scratch
         shutil.copytree(GUEST, scratch / "guest")
         (scratch / "bin").mkdir()
         # A copy: who builds again meanwhile must not change what runs.
-        shutil.copy2(programs / "dispatch", scratch / "bin/dispatch")
+        shutil.copy2(options.programs / "dispatch", scratch / "bin/dispatch")
         for name in ("send", "watch", "exec", "ack"):
             (scratch / f"bin/dispatch-{name}").symlink_to("dispatch")
         self.network = Network()
-        self.server = Machine("S", protocol.role, scratch, self.network, "256M", [("disk", 1024 * MIB)])
+        self.server = Machine("S", protocol.role, scratch, self.network, "256M", [("disk", 256 * MIB)])
         self.server.disk_options = protocol.disk_options
-        disks = [("disk", 512 * MIB), ("ledger", 16 * MIB)]
+        disks = [("disk", 256 * MIB), ("ledger", 16 * MIB)]
         self.clients = {name: Machine(name, "client", scratch, self.network, "192M", disks) for name in "AB"}
+        for machine in (self.server, *self.clients.values()):
+            machine.realtime = options.realtime
         self.a, self.b = (Node(self, name) for name in "AB")
         self.a.peer, self.b.peer = self.b, self.a
         self.nodes = (self.a, self.b)
@@ -67,5 +69,7 @@ class Bench:
             node.init()
         self.a.pair()
         for node in self.nodes:
+            # A host that was set up a second before its power went is not what this is about.
+            node.machine.shell("sync")
             node.watch()
         self.say("two nodes, paired, watching")

@@ -60,7 +60,7 @@ class Node:
 
     def send(self, request, *options, **more):
         """Sends a task to the other side. Returns its id and the moment when it was printed, by the host's clock."""
-        ran = self.run("dispatch-send", "--to", self.peer.name, "--request", request, "--timeout", "60s", *options, **more)
+        ran = self.run("dispatch-send", "--to", self.peer.name, "--request", request, *options, **more)
         task = ran.out.split("\t")[0].strip() or None
         return Sent(task, ran, self.machine.here(ran.began), self.machine.here(ran.first or ran.ended))
 
@@ -69,6 +69,12 @@ class Node:
         ran = self.run("dispatch", "wait", "--json", "--for", f"{patience}s", task, limit=patience + 60)
         lines = [json.loads(line) for line in ran.out.splitlines()]
         return (ran, lines[0] if lines else None)
+
+    def seconds(self, key):
+        """Returns a duration that is in force here, as `dispatch config` shows it."""
+        shown = self.must("dispatch", "config", key)
+        count, unit = re.search(r'"(\d+)(ms|s|m)"', shown).groups()
+        return int(count) * {"ms": 0.001, "s": 1.0, "m": 60.0}[unit]
 
     def starts(self):
         """Returns what the agents here wrote down: task, attempt, and when, by the host's clock."""

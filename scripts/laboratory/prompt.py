@@ -1,6 +1,5 @@
 """A bench to work on by hand."""
 import sys
-import tempfile
 import threading
 from pathlib import Path
 
@@ -20,17 +19,16 @@ def shown(stream, text):
     out.flush()
 
 
-def serve(options, command):
+def serve(options, command, scratch):
     """Brings a bench up, runs one command on it or what is typed, and takes it down."""
-    with tempfile.TemporaryDirectory(prefix="dispatch-lab-") as scratch:
-        bench = Bench(PROTOCOLS[options.protocol], Path(scratch), options.programs)
-        bench.quiet = bool(command)
-        try:
-            bench.up()
-            bench.settle()
-            return once(bench, options.on, command) if command else loop(bench)
-        finally:
-            bench.down()
+    bench = Bench(PROTOCOLS[options.protocol], Path(scratch), options)
+    bench.quiet = bool(command)
+    try:
+        bench.up()
+        bench.settle()
+        return once(bench, options.on, command) if command else loop(bench)
+    finally:
+        bench.down()
 
 
 def once(bench, guests, command):

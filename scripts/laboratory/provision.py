@@ -48,8 +48,8 @@ def install(packages):
 
 
 def build(root, target):
-    """Builds the programs and returns where they are."""
-    subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "--bins"], cwd=root, check=True)
+    """Builds the program, which is all of them by its name, and returns where it is."""
+    subprocess.run(["cargo", "build", "--quiet", "--release", "--locked", "--bin", "dispatch"], cwd=root, check=True)
     return target / "release"
 
 

@@ -18,8 +18,15 @@ class Report:
         shown = f"{seen:.2f} {unit}" if isinstance(seen, float) else f"{seen} {unit}"
         self.row(scenario, what, shown.strip(), f"<= {bound:g} {unit}".strip(), seen <= bound)
 
+    def at_least(self, scenario, what, seen, bound):
+        self.row(scenario, what, seen, f">= {bound}", seen >= bound)
+
     def equal(self, scenario, what, seen, wanted):
         self.row(scenario, what, seen, wanted, seen == wanted)
+
+    def tell(self, scenario, what, seen):
+        """A figure that has no bound."""
+        self.row(scenario, what, seen, "", True)
 
     def holds(self):
         return bool(self.rows) and all(row["holds"] for row in self.rows)

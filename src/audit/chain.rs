@@ -18,6 +18,7 @@ use crate::audit::line::Pieces;
 use crate::audit::record;
 use crate::audit::record::Link;
 use crate::audit::record::Record;
+use crate::audit::retire::Retired;
 use crate::audit::segment::Head;
 use crate::audit::segment::SegmentName;
 use crate::audit::segment::Writer;
@@ -63,6 +64,8 @@ pub struct Verified {
     pub findings: Vec<Finding>,
     /// The link of its first line.
     first: Option<Link>,
+    /// What its records say of segments that are gone.
+    retired: Vec<Retired>,
 }
 
 /// Verifies the log of `node` against `heads`, the places it has sealed.
@@ -87,9 +90,15 @@ pub fn verify(node: &NodeName, files: &dyn LogFiles, heads: &[Head]) -> Result<R
         }
         report.segments.push(check.end());
     }
-    join(&mut report.segments);
+    let retired: Vec<Retired> = report
+        .segments
+        .iter_mut()
+        .flat_map(|one| std::mem::take(&mut one.retired))
+        .collect();
+    join(&mut report.segments, &retired);
     for head in heads {
-        if !report.segments.iter().any(|one| one.name == head.segment) {
+        let is_there = report.segments.iter().any(|one| one.name == head.segment);
+        if !is_there && !retired.iter().any(|one| one.covers(&head.segment, None)) {
             let fault = Fault::HeadLost { seq: head.seq };
             report
                 .others
@@ -130,6 +139,7 @@ impl<'a> Check<'a> {
                 head: None,
                 findings: Vec::new(),
                 first: None,
+                retired: Vec::new(),
             },
         }
     }
@@ -191,7 +201,7 @@ impl<'a> Check<'a> {
                     let told = record.session.to_string();
                     self.note(line, Fault::OtherNode { told });
                 }
-                Ok(_) => {}
+                Ok(record) => self.seen.retired.extend(Retired::of(&record.event)),
             }
         }
         if link.segment != self.seen.name {
@@ -269,7 +279,7 @@ fn follow(seq: Option<u64>, digest: Digest, link: &Link) -> Option<Fault> {
 }
 
 /// Checks the segments against each other.
-fn join(segments: &mut [Verified]) {
+fn join(segments: &mut [Verified], retired: &[Retired]) {
     let heads: BTreeMap<SegmentName, Option<Head>> = segments
         .iter()
         .map(|one| (one.name.clone(), one.head.clone()))
@@ -288,9 +298,15 @@ fn join(segments: &mut [Verified]) {
             continue;
         };
         match heads.get(before) {
-            None | Some(None) => note(Fault::LostSegment {
-                before: before.to_string(),
-            }),
+            None | Some(None) => {
+                let is_retired = |one: &Retired| one.covers(before, Some(first.prev));
+                let before = before.to_string();
+                note(if retired.iter().any(is_retired) {
+                    Fault::Retired { last: before }
+                } else {
+                    Fault::LostSegment { before }
+                });
+            }
             Some(Some(head)) => {
                 if let Some(fault) = follow(Some(head.seq), head.sha256, first) {
                     note(fault);

@@ -72,6 +72,11 @@ pub enum Fault {
         /// The file it names.
         before: String,
     },
+    /// The files before this one were removed by rule, and the log says so. No break by itself.
+    Retired {
+        /// The last of them.
+        last: String,
+    },
     /// Another file goes on from the same place.
     Branch {
         /// The other file.
@@ -109,7 +114,10 @@ impl Fault {
     /// Returns whether it means that something told is missing, changed or added.
     #[must_use]
     pub const fn is_break(&self) -> bool {
-        !matches!(self, Self::Torn | Self::Empty | Self::Newer { .. })
+        !matches!(
+            self,
+            Self::Torn | Self::Empty | Self::Newer { .. } | Self::Retired { .. }
+        )
     }
 }
 
@@ -142,6 +150,13 @@ impl fmt::Display for Fault {
             Self::BeginsAgain => out.write_str("out of order: a beginning in the middle"),
             Self::LostSegment { before } => {
                 write!(out, "the segment before it is missing: '{}'", shown(before))
+            }
+            Self::Retired { last } => {
+                write!(
+                    out,
+                    "what came before was removed by rule, up to '{}'",
+                    shown(last)
+                )
             }
             Self::Branch { other } => {
                 write!(out, "'{}' goes on from the same place", shown(other))

@@ -327,9 +327,9 @@ pub fn segments_of(dir: &Path) -> Result<Vec<SegmentName>, Error> {
 }
 
 /// The end of a segment.
-struct Tail {
+pub(super) struct Tail {
     /// Its last readable record.
-    head: Option<Head>,
+    pub(super) head: Option<Head>,
     /// Size of the file in bytes.
     bytes: u64,
     /// Whether the file ends with that record and nothing else.
@@ -337,7 +337,7 @@ struct Tail {
 }
 
 /// Reads the end of a segment: as much as holds two of the longest lines.
-fn tail_of(path: &Path, name: &SegmentName) -> Result<Tail, Error> {
+pub(super) fn tail_of(path: &Path, name: &SegmentName) -> Result<Tail, Error> {
     const WINDOW: u64 = 2 * limits::RECORD_BYTES_MAX as u64;
     let failed = |source| Error::Read {
         path: path.to_owned(),

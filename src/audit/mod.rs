@@ -16,6 +16,7 @@ pub mod line;
 pub mod local;
 pub mod merge;
 pub mod record;
+pub mod retire;
 pub mod segment;
 pub mod ship;
 

@@ -1,5 +1,6 @@
 //! `dispatch-ack`: lists what waits for an approval, shows it, approves or denies it, sealed.
 
+use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::io::IsTerminal;
 
@@ -81,7 +82,9 @@ impl Args {
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = Setup::new(&args.common, voice)?;
     setup.check_root()?;
-    let waiting = ack::waiting(&setup.sender(), &lanes(args, &setup)?)?;
+    let mut waiting = ack::waiting(&setup.sender(), &lanes(args, &setup)?)?;
+    let node = Party::from(args.on.as_ref().unwrap_or(&setup.node));
+    waiting.retain(|one| one.holder() == node);
     let Some(text) = &args.id else {
         return list(&waiting, args, &setup, voice);
     };
@@ -119,9 +122,18 @@ fn lanes(args: &Args, setup: &Setup) -> Result<Vec<Lane>, Failure> {
                 .config
                 .known_peers()
                 .chain(std::iter::once(&setup.node));
+            let of_it = |(_, members): &(&NodeName, &BTreeSet<NodeName>)| members.contains(node);
+            let pools = setup.config.pools.iter().filter(of_it);
+            let pools: Vec<Party> = pools.map(|(pool, _)| Party::of_pool(pool)).collect();
+            let lanes = |from: &NodeName| {
+                let from = from.clone();
+                let all = std::iter::once(&to).chain(&pools);
+                all.map(|to| Lane::new(from.clone(), to.clone()))
+                    .collect::<Vec<Lane>>()
+            };
             Ok(senders
                 .filter(|from| *from != node)
-                .map(|from| Lane::new(from.clone(), to.clone()))
+                .flat_map(lanes)
                 .collect())
         }
     }
@@ -133,7 +145,7 @@ fn list(waiting: &[Waiting], args: &Args, setup: &Setup, voice: &Voice) -> Resul
         let id = one.claim.id;
         let line = match &one.task {
             Ok(task) if args.json => json!({"version": 1, "id": id, "from": one.lane.from,
-                "to": one.lane.to, "priority": task.priority, "dangerous": task.require_dangerous,
+                "to": one.lane.to, "on": one.holder(), "priority": task.priority, "dangerous": task.require_dangerous,
                 "created": task.created, "expires": task.expires, "sha256": one.digest,
                 "request": task.request})
             .to_string(),
@@ -243,7 +255,7 @@ fn approver(args: &Args, setup: &Setup, chosen: &Waiting) -> Result<NodeName, Fa
             let from = Party::of_approver(name);
             let context = Context {
                 from,
-                to: chosen.lane.to.clone(),
+                to: chosen.holder(),
                 kind: Kind::Ack,
             };
             setup.keys.signing(&context, now).is_some()
@@ -255,7 +267,7 @@ fn approver(args: &Args, setup: &Setup, chosen: &Waiting) -> Result<NodeName, Fa
         [one] => Ok(one.clone()),
         [] => Err(Failure::new(Exit::Refused, "this host holds no approver's key").hint(format!(
             "'dispatch key new-link approver.NAME' makes one on {}, 'dispatch key export' carries it here",
-            chosen.lane.to
+            chosen.holder()
         ))),
         _ => {
             let names: Vec<&str> = names.iter().map(NodeName::as_str).collect();
@@ -308,7 +320,7 @@ fn decide(
     let now = setup.clock.wall();
     let ack = Ack {
         from: Party::of_approver(approver),
-        to: chosen.lane.to.clone(),
+        to: chosen.holder(),
         task_id: task.id,
         task_sha256: digest,
         decision: if args.deny {
@@ -353,7 +365,8 @@ fn decide(
     } else {
         voice.note(&format!(
             "{verb} {} as {approver}; {} acts on it at its next look",
-            task.id, chosen.lane.to
+            task.id,
+            chosen.holder()
         ));
     }
     Ok(Exit::Ok)

@@ -21,6 +21,7 @@ use crate::flow::collect::Whereabouts;
 use crate::id::Digest;
 use crate::id::Party;
 use crate::limits;
+use crate::place::Lane;
 use crate::stage::Stage;
 use crate::status::task;
 use crate::status::why;
@@ -111,10 +112,36 @@ fn publish(
     wanted: &Wanted,
     digest: Option<Digest>,
 ) -> Result<(), Failure> {
+    for to in addressees(setup, &wanted.lane) {
+        publish_to(args, setup, wanted, digest, to)?;
+    }
+    if let Ok(log) = setup.log() {
+        let event = Event::of(Word::TaskCancel).task(wanted.id);
+        log.tell(&event.peer(wanted.lane.to.clone()).say(&args.reason));
+    }
+    Ok(())
+}
+
+/// Whom a cancel is written to: the node that serves the lane, or each member of the pool.
+fn addressees(setup: &Setup, lane: &Lane) -> Vec<Party> {
+    let asked = setup.pools().into_iter().find(|asked| asked.lane == *lane);
+    asked.map_or_else(
+        || vec![lane.to.clone()],
+        |asked| asked.members.iter().map(Party::from).collect(),
+    )
+}
+
+fn publish_to(
+    args: &Args,
+    setup: &Setup,
+    wanted: &Wanted,
+    digest: Option<Digest>,
+    to: Party,
+) -> Result<(), Failure> {
     let now = setup.clock.wall();
     let wish = Cancel {
         from: Party::from(&wanted.lane.from),
-        to: wanted.lane.to.clone(),
+        to,
         task_id: wanted.id,
         task_sha256: digest,
         reason: args.reason.clone(),
@@ -123,18 +150,11 @@ fn publish(
         expires: now.plus(limits::LIFE_MAX),
     };
     match cancel::send(&setup.sender(), &*setup.chance, &wanted.lane, &wish)? {
-        Publish::Published => {}
-        Publish::Failed(error) => return Err(error.into()),
-        Publish::Unknown { error, .. } => {
-            return Err(Failure::new(Exit::TryAgain, error.to_string())
-                .hint("it is not known whether the cancel arrived; asking again does no harm"));
-        }
+        Publish::Published => Ok(()),
+        Publish::Failed(error) => Err(error.into()),
+        Publish::Unknown { error, .. } => Err(Failure::new(Exit::TryAgain, error.to_string())
+            .hint("it is not known whether the cancel arrived; asking again does no harm")),
     }
-    if let Ok(log) = setup.log() {
-        let event = Event::of(Word::TaskCancel).task(wanted.id);
-        log.tell(&event.peer(wanted.lane.to.clone()).say(&args.reason));
-    }
-    Ok(())
 }
 
 fn tell(args: &Args, wanted: &Wanted, found: &Whereabouts, voice: &Voice) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! `dispatch-watch --check`: what a watcher would stumble over, found before it starts.
 
+use std::collections::BTreeSet;
+
 use super::failure::Failure;
 use super::setup::Setup;
 use super::voice::Style;
@@ -11,6 +13,8 @@ use crate::document::Kind;
 use crate::exit::Exit;
 use crate::id::NodeName;
 use crate::id::Party;
+use crate::key::Use;
+use crate::place::Lane;
 use crate::place::Place;
 use crate::stage::Stage;
 
@@ -50,7 +54,13 @@ pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
     for peer in peers {
         table.row(&format!("peer {peer}"), link(setup, &peer))?;
     }
-    for profile in setup.config.profiles.values() {
+    for (pool, members) in &setup.config.pools {
+        table.row(&format!("pool {pool}"), pooled(setup, pool, members))?;
+    }
+    // A node that nobody may ask runs nothing.
+    let is_asked = setup.config.peers.values().any(|policy| policy.accept);
+    let profiles = setup.config.profiles.values();
+    for profile in profiles.filter(|_| is_asked) {
         let program = profile.command.first().map_or("", String::as_str);
         table.row(&format!("profile {}", profile.name), find_program(program))?;
     }
@@ -129,6 +139,61 @@ fn link(setup: &Setup, peer: &NodeName) -> Result<String, Failure> {
         "may not ask anything; is only sent to"
     };
     Ok(format!("key {}, {what}", key.kid))
+}
+
+/// A pool needs a key for each direction in which tasks come, and what its members say needs a key of theirs; those of
+/// peers are checked by themselves.
+fn pooled(setup: &Setup, pool: &NodeName, members: &BTreeSet<NodeName>) -> Result<String, Failure> {
+    let now = setup.clock.wall();
+    let task = |from: &NodeName| Context {
+        from: Party::from(from),
+        to: Party::of_pool(pool),
+        kind: Kind::Task,
+    };
+    let missing = |from: &NodeName| {
+        let message = format!("there is no key for tasks from '{from}' to 'pool.{pool}'");
+        Failure::new(Exit::Config, message).hint(format!(
+            "'dispatch key new-link pool.{pool}' on {from}, then carry it to each member"
+        ))
+    };
+    let is_pool = |lane: &&Lane| lane.pool().as_ref() == Some(pool);
+    let mut said = Vec::new();
+    if members.contains(&setup.node) {
+        let served = setup.lanes_in();
+        for lane in served.iter().filter(is_pool) {
+            let keys = setup.keys.keys().iter();
+            let mut keys = keys.filter(|key| key.serves(&task(&lane.from)));
+            if !keys.any(|key| key.is_good(now, Use::Verify)) {
+                return Err(missing(&lane.from));
+            }
+            let inbox = Place::Stage(lane.clone(), Stage::Inbox);
+            setup.transport.list(&inbox)?;
+            said.push(format!("serves {}", lane.from));
+        }
+        if said.is_empty() {
+            let why = "this node is a member, and accepts the tasks of no peer";
+            return Err(Failure::new(Exit::Config, why).hint("set accept = true for a peer"));
+        }
+    }
+    let asked = setup.pools();
+    if let Some(asked) = asked.iter().find(|asked| asked.pool == *pool) {
+        match setup.keys.signing(&task(&setup.node), now) {
+            Some(key) => {
+                let inbox = Place::Stage(asked.lane.clone(), Stage::Inbox);
+                setup.transport.list(&inbox)?;
+                let names: Vec<&str> = asked.members.iter().map(NodeName::as_str).collect();
+                said.push(format!(
+                    "key {}, is served by {}",
+                    key.kid,
+                    names.join(" and ")
+                ));
+            }
+            // A member that does not send needs none.
+            None if !said.is_empty() => {}
+            None => return Err(missing(&setup.node)),
+        }
+    }
+    Ok(said.join("; "))
 }
 
 /// Finds a program the way execvp(3) does, with the PATH of this process: a service manager's may be shorter.

@@ -20,6 +20,7 @@ use super::ear::Heard;
 use super::ear::Over;
 use super::ear::Pulse;
 use super::failure::Failure;
+use super::send::ASKED;
 use super::setup;
 use super::setup::SHIP_BUDGET;
 use super::setup::Setup;
@@ -30,6 +31,7 @@ use crate::attempt::StopReason;
 use crate::attempt::local::Launcher;
 use crate::attempt::local::LocalRunner;
 use crate::audit::local::LocalLog;
+use crate::audit::retire;
 use crate::audit::segment::Writer;
 use crate::audit::ship::ShareShelf;
 use crate::audit::ship::Shipper;
@@ -66,6 +68,10 @@ pub(super) struct Daemon {
     state: PathBuf,
     /// What the key folders looked like when the keys were last read.
     keys_seen: Vec<Option<SystemTime>>,
+    /// When a task was last sent to a pool from here.
+    asked: Option<SystemTime>,
+    /// When old segments of the log are looked for next.
+    retire: BootTime,
 }
 
 impl Daemon {
@@ -92,7 +98,9 @@ impl Daemon {
             journal.adopt()?;
         }
         let peers = setup.config.peers.clone();
-        let lanes = setup.lanes_in();
+        let mut lanes = setup.lanes_in();
+        // One that this node asks can be halted too: then it lets nothing start there.
+        lanes.extend(setup.pools().into_iter().map(|asked| asked.lane));
         let killswitch = Killswitch::new(
             setup.node.clone(),
             peers.keys().cloned().collect(),
@@ -113,6 +121,8 @@ impl Daemon {
         };
         node.settings.peers.remove(&setup.node);
         node.see_through(setup.cache());
+        node.now.keep = setup.config.share.keep;
+        node.now.keep_bytes = setup.config.share.keep_bytes;
         node.begin(&boot_id())?;
         if started::note(setup.config.state_file()?, setup.clock.wall()) {
             let start = Event::of(Word::WatcherStart);
@@ -128,6 +138,8 @@ impl Daemon {
             runs,
             state: state.to_owned(),
             keys_seen: key_folders(setup),
+            asked: asked_at(state),
+            retire: setup.clock.boot().plus(limits::SWEEP_SOON),
         })
     }
 
@@ -185,7 +197,16 @@ impl Daemon {
 
     fn round(&mut self, setup: &Setup) -> Result<flow::Round, Failure> {
         self.reload_keys(setup);
+        let asked = asked_at(&self.state);
+        if asked.is_some() && asked != self.asked {
+            self.node.expect_claims();
+        }
+        self.asked = asked;
         let round = self.node.round()?;
+        if self.trouble().is_some_and(flow::Trouble::is_lost) {
+            // Not ours, or not there: nothing of this node goes to it.
+            return Ok(round);
+        }
         let shelf = ShareShelf::new(&*setup.share, &setup.node);
         // The copy is for others; what fails is copied by a later round.
         let Ok(passed) = self.shipper.pass(&shelf, SHIP_BUDGET) else {
@@ -197,10 +218,29 @@ impl Daemon {
                 .tell(&event.say(&format!("{segment} on the share is not what was written")));
         }
         let mut heads = self.shipper.heads();
-        if let Some(head) = heads.find(|head| head.segment.writer == Writer::Watch) {
-            self.log.note_copied(head.clone());
+        let head = heads.find(|head| head.segment.writer == Writer::Watch);
+        if let Some(head) = head.cloned() {
+            self.log.note_copied(head);
         }
+        drop(heads);
+        self.retire_log(setup);
         Ok(round)
+    }
+
+    /// Removes segments of the log that are no longer kept, once an hour. What fails is tried an hour later.
+    fn retire_log(&mut self, setup: &Setup) {
+        let now = setup.clock.boot();
+        let Some(keep) = setup.config.watch.keep_log.filter(|_| now >= self.retire) else {
+            return;
+        };
+        self.retire = now.plus(limits::SWEEP_PAUSE);
+        let before = setup.clock.wall().minus(keep);
+        let share = (&*setup.share, &setup.node);
+        let audit = self.state.join("audit");
+        if let Err(error) = retire::retire(&audit, &self.log, share, before) {
+            let event = Event::of(Word::WatcherErr);
+            self.log.tell(&event.say(&error.to_string()));
+        }
     }
 
     /// A key that was added, rotated or revoked counts from the next round on. Where the folders cannot be read now,
@@ -211,7 +251,8 @@ impl Daemon {
             return;
         }
         self.keys_seen = seen;
-        let (keys, problems) = match setup::read_keys(&setup.config, setup.insecure_key) {
+        let root = setup::real_root(&setup.config, &setup.patient);
+        let (keys, problems) = match setup::read_keys(&setup.config, root, setup.insecure_key) {
             Ok(read) => read,
             Err(failure) => (Keyring::default(), vec![failure.to_string()]),
         };
@@ -240,9 +281,11 @@ impl Daemon {
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(cannot)?;
         let (end_signals, stop) = (signals.handle(), AtomicBool::new(false));
         let mut wake = Wake::new();
-        self.watch_folders(setup, &mut wake)?;
+        self.watch_folders(setup, &mut wake);
+        watch_share(setup, &mut wake)?;
         let (bell, pulse) = (wake.bell(), Arc::new(Pulse::default()));
         let ear = Ear {
+            share: setup.patient.clone(),
             pulse: Arc::clone(&pulse),
             runner: Arc::clone(&self.runner),
             killswitch: self.node.killswitch.clone(),
@@ -262,6 +305,7 @@ impl Daemon {
             scope.spawn(move || {
                 for _ in signals.forever() {
                     stop.store(true, Ordering::Relaxed);
+                    setup.patient.hurry();
                     bell.ring();
                     let _ = tell.send(Heard::Signal);
                 }
@@ -280,21 +324,14 @@ impl Daemon {
         })
     }
 
-    /// Local writers wake the watcher at once: inboxes, control, killswitch, and the reports of executors.
-    fn watch_folders(&self, setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
-        let root = setup.config.root()?;
-        wake.on(root);
+    /// What this host itself writes beside the share wakes the watcher at once: local halts, reports of executors,
+    /// keys.
+    fn watch_folders(&self, setup: &Setup, wake: &mut Wake) {
         wake.on(&self.state);
         wake.on(&self.runs);
         for folder in &setup.config.keys {
             wake.on(folder);
         }
-        for lane in setup.lanes_in() {
-            for stage in [Stage::Inbox, Stage::Control] {
-                wake.on(&root.join(Place::Stage(lane.clone(), stage).path()));
-            }
-        }
-        Ok(())
     }
 
     fn rounds(
@@ -367,9 +404,27 @@ impl Daemon {
     }
 }
 
+/// So do local writers on the share: inboxes, control, killswitch.
+fn watch_share(setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
+    let root = setup.config.root()?;
+    let mut folders = vec![root.to_owned()];
+    for lane in setup.lanes_in() {
+        let heard = [Stage::Inbox, Stage::Control].map(|stage| Place::Stage(lane.clone(), stage));
+        folders.extend(heard.iter().map(|place| root.join(place.path())));
+    }
+    wake.on_share(folders);
+    Ok(())
+}
+
 fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
+}
+
+/// When a command of this host last sent a task to a pool.
+fn asked_at(state: &Path) -> Option<SystemTime> {
+    let meta = std::fs::metadata(state.join(ASKED)).ok()?;
+    meta.modified().ok()
 }
 
 /// When each key folder last changed: adding, replacing and moving a file aside all change its folder.

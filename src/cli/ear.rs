@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::exit::Exit;
 use crate::killswitch::Killswitch;
 use crate::limits;
+use crate::share::PatientShare;
 
 /// How long the rounds may take to end after a signal before the process ends without them.
 const END_PATIENCE: Duration = Duration::from_secs(20);
@@ -58,6 +59,7 @@ impl Pulse {
 
 /// The thread that never touches the share.
 pub(super) struct Ear {
+    pub(super) share: PatientShare,
     pub(super) pulse: Arc<Pulse>,
     pub(super) runner: Arc<LocalRunner>,
     pub(super) killswitch: Killswitch,
@@ -68,7 +70,7 @@ impl Ear {
     /// Listens until the rounds are over. When a signal came and they do not end, the share hangs; executors go on by
     /// themselves, and the process ends.
     pub(super) fn listen(&self, voice: &Voice, heard: &Receiver<Heard>) {
-        let (mut asked, mut before) = (None, None);
+        let (mut asked, mut before, mut returned) = (None, None, self.share.returned());
         loop {
             match heard.recv_timeout(limits::HALT_LOOK) {
                 Ok(Heard::Over) | Err(RecvTimeoutError::Disconnected) => return,
@@ -81,6 +83,12 @@ impl Ear {
                 self.local_halt();
             }
             before = now;
+            // A share that is slow makes a round long; it is not a watcher that hangs.
+            let calls = self.share.returned();
+            if calls != returned {
+                returned = calls;
+                let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
+            }
             if asked.is_some_and(|asked| self.clock.boot().since(asked) >= END_PATIENCE) {
                 voice.warn("the share does not answer; ending without it, what runs goes on");
                 super::leave(Exit::TryAgain);

@@ -14,7 +14,15 @@ use crate::flow::send;
 use crate::id::BadName;
 use crate::journal;
 use crate::key;
+use crate::limits;
 use crate::share::ShareError;
+
+/// What a call that hangs means for who made it.
+const HANG_MEANS: &str = "it may still happen when the server is back; \
+    'dispatch status' shows what this host knows by itself";
+/// What to do about one.
+const HANG_HELP: &str = "is the file server up? a hard mount waits for it without end; \
+    'dispatch halt --local' stops this node without it";
 
 /// A program that could not do what it was asked.
 #[derive(Debug)]
@@ -152,6 +160,21 @@ impl From<ShareError> for Failure {
                 failure.hint("free some space on the share; nothing was published")
             }
             Errno::EROFS => failure.hint("the share is mounted read-only"),
+            _ if error.is_hang() => {
+                let waited = limits::SHARE_PATIENCE_COMMAND.as_secs();
+                let message = format!("{} (waited {waited} s)", failure.message);
+                let failure = Self {
+                    exit: Exit::TryAgain,
+                    message,
+                    ..failure
+                };
+                failure.hint(HANG_MEANS).hint(HANG_HELP)
+            }
+            _ if error.is_other_ground() => Self {
+                exit: Exit::TryAgain,
+                ..failure
+            }
+            .hint("the share was mounted anew meanwhile; try again"),
             Errno::ESTALE | Errno::ENOTCONN | Errno::EHOSTDOWN => Self {
                 exit: Exit::TryAgain,
                 ..failure

@@ -10,14 +10,14 @@ use super::failure::Failure;
 use super::setup::Common;
 use super::setup::Setup;
 use super::voice::Voice;
-use crate::clock::Timestamp;
 use crate::disk;
 use crate::exit::Exit;
 use crate::flow::gc;
 use crate::flow::gc::Rules;
 use crate::flow::gc::Swept;
-use crate::id::TaskId;
+use crate::flow::gc::Weights;
 use crate::journal::Journal;
+use crate::limits;
 use crate::place::Lane;
 use crate::status::local;
 use crate::status::record;
@@ -30,8 +30,9 @@ const ENTRIES_MAX: usize = 100_000;
 ///
 /// Example: dispatch gc --dry-run --keep 30d
 ///
-/// A watcher does this by itself once an hour, without --keep. Nothing that an outcome needs is ever removed unless
-/// --keep says how long it is kept. Tasks that are open are never touched.
+/// A watcher does this by itself once an hour, and sooner where done/ is crowded. Nothing that an outcome needs is ever
+/// removed unless --keep, or share.keep of the configuration, says how long it is kept. Tasks that are open are never
+/// touched.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// Only say what would be done
@@ -63,7 +64,8 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = Setup::new(&args.common, voice)?;
     setup.check_root()?;
     let rules = Rules {
-        keep: args.keep,
+        keep: args.keep.or(setup.config.share.keep),
+        keep_bytes: setup.config.share.keep_bytes,
         dry_run: args.dry_run,
         entries_max: ENTRIES_MAX,
     };
@@ -76,7 +78,13 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     }
     if let Some(journal) = &journal {
         for lane in setup.lanes_in() {
-            let swept = gc::served(&*setup.transport, &lane, journal, rules);
+            let swept = gc::served(
+                &*setup.transport,
+                &lane,
+                journal,
+                rules,
+                &mut Weights::default(),
+            );
             take(&setup, args, &lane, swept, &mut all)?;
         }
         runs(&setup, journal, args.dry_run, &mut all)?;
@@ -123,23 +131,18 @@ fn runs(setup: &Setup, journal: &Journal, dry_run: bool, all: &mut Swept) -> Res
     Ok(())
 }
 
-/// Records of first outcomes that are older than what is kept.
+/// Records of first outcomes that are older than what is kept, or than anybody asks for.
 fn records(setup: &Setup, args: &Args, all: &mut Swept) -> Result<(), Failure> {
-    let Some(keep) = args.keep else { return Ok(()) };
+    let keep = args.keep.unwrap_or(limits::RECORD_AGE);
     let state = setup.config.state()?;
-    let folder = state.join(record::FOLDER);
-    let limit: Timestamp = setup.clock.wall().minus(keep);
-    for name in disk::list(&folder).unwrap_or_default() {
-        let Ok(id) = TaskId::parse(&name) else {
-            continue;
-        };
-        let known = record::read(state, id)?;
-        if known.is_some_and(|known| known.at < limit) {
-            if !args.dry_run {
-                disk::remove(&folder.join(&name))?;
-            }
-            local_step(all, &folder.join(&name));
-        }
+    let before = setup.clock.wall().minus(keep.min(limits::RECORD_AGE));
+    let gone = if args.dry_run {
+        record::old(state, before)?
+    } else {
+        record::prune(state, before)?
+    };
+    for id in gone {
+        local_step(all, &state.join(record::FOLDER).join(id.to_string()));
     }
     Ok(())
 }
@@ -168,10 +171,11 @@ fn tell(args: &Args, all: &Swept, voice: &Voice) -> Result<(), Failure> {
     let would = if args.dry_run { "would be " } else { "" };
     let count = |what: &str| counts.get(what).copied().unwrap_or(0);
     voice.note(&format!(
-        "{} files {would}moved to their days, {} marked late, {} removed on the share, {} here",
+        "{} files {would}moved to their days, {} days taken away, {} marked late, {} removed on the share, {} here",
         count("age"),
+        count("expire"),
         count("late"),
-        count("part") + count("marker") + count("control") + count("remove"),
+        count("part") + count("scratch") + count("marker") + count("control") + count("remove"),
         count("local")
     ));
     Ok(())

@@ -33,7 +33,6 @@ use crate::killswitch::HaltName;
 use crate::killswitch::Killswitch;
 use crate::killswitch::Scope;
 use crate::place::Lane;
-use crate::share::FolderShare;
 use crate::share::Share;
 
 /// Stop new starts; touch KILLSWITCH in the root does the same
@@ -79,7 +78,7 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(common: &Common) -> Result<Self, Failure> {
         let config = setup::load(common.flags(), false)?;
-        let share = |root: &Path| Arc::new(FolderShare::at(root)) as Arc<dyn Share>;
+        let share = |root: &Path| Arc::new(setup::reach(root)) as Arc<dyn Share>;
         Ok(Self {
             share: config.root.as_deref().map(share),
             config,

@@ -26,7 +26,6 @@ use crate::id::NodeName;
 use crate::id::Party;
 use crate::place::Lane;
 use crate::profile::AgentKind;
-use crate::share::FolderShare;
 use crate::share::Share;
 use crate::transport::FolderTransport;
 
@@ -363,7 +362,7 @@ fn group_id(group: &str) -> Result<nix::unistd::Gid, Failure> {
 fn lay_out(root: &Path, lanes: &[Lane]) -> Result<root::Identity, Failure> {
     let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock);
     let chance: std::sync::Arc<dyn Chance> = std::sync::Arc::new(OsChance);
-    let share: std::sync::Arc<dyn Share> = std::sync::Arc::new(FolderShare::at(root));
+    let share: std::sync::Arc<dyn Share> = std::sync::Arc::new(setup::reach(root));
     let fresh = chance.task_id(clock.unix_ms()).to_string();
     let transport = FolderTransport::over(share, clock, chance);
     Ok(root::lay_out(&transport, lanes, &fresh)?)

@@ -38,7 +38,6 @@ use crate::event::Word;
 use crate::exit::Exit;
 use crate::id::NodeName;
 use crate::id::Party;
-use crate::share::FolderShare;
 use crate::share::Share;
 use crate::units;
 
@@ -145,7 +144,7 @@ impl Sources<'_> {
 /// [`Failure`]
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let config = setup::load(args.common.flags(), false)?;
-    let share = FolderShare::at(config.root()?);
+    let share = setup::reach(config.root()?);
     if args.verify {
         // The latest word of every peer on its own log, so that what it took back since is found.
         Setup::new(&args.common, voice)?.remember_heartbeats();

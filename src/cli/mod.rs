@@ -13,6 +13,7 @@ mod check;
 pub mod config;
 mod daemon;
 pub mod demo;
+pub mod doctor;
 mod ear;
 #[cfg(target_os = "linux")]
 pub mod exec;
@@ -102,6 +103,7 @@ enum Verb {
     Status(status::Args),
     Why(why::Args),
     Log(log::Args),
+    Doctor(doctor::Args),
     Fsck(fsck::Args),
     Halt(halt::Args),
     Resume(resume::Args),
@@ -126,6 +128,7 @@ impl Verb {
             Self::Status(args) => args.common(),
             Self::Why(args) => args.common(),
             Self::Log(args) => args.common(),
+            Self::Doctor(args) => args.common(),
             Self::Fsck(args) => args.common(),
             Self::Halt(args) => args.common(),
             Self::Resume(args) => args.common(),
@@ -150,6 +153,7 @@ impl Verb {
             Self::Status(args) => status::run(args, voice),
             Self::Why(args) => why::run(args, voice),
             Self::Log(args) => log::run(args, voice),
+            Self::Doctor(args) => doctor::run(args, voice),
             Self::Fsck(args) => fsck::run(args, voice),
             Self::Halt(args) => halt::run(args, voice),
             Self::Resume(args) => resume::run(args, voice),

@@ -21,6 +21,7 @@ pub(super) fn of(setup: &Setup) -> Result<Scene, Failure> {
     Ok(Scene {
         node: setup.node.clone(),
         peers,
+        pools: config.pools.clone(),
         approvers: config.approvers.clone(),
         profiles: config.profiles.clone(),
         slots: config.slots,

@@ -1,5 +1,7 @@
 //! `dispatch-send`: signs a task and publishes it.
 
+mod pooled;
+
 use std::io::Read;
 use std::path::Path;
 use std::path::PathBuf;
@@ -9,6 +11,7 @@ use clap::Args as ClapArgs;
 use clap::ValueEnum;
 use serde_json::json;
 
+pub(super) use self::pooled::ASKED;
 use super::failure::Failure;
 use super::setup;
 use super::setup::Common;
@@ -42,8 +45,8 @@ use crate::units;
 #[derive(Debug, ClapArgs)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file"])))]
 pub struct Args {
-    /// Who is asked: a node of your configuration
-    #[arg(long, value_name = "NODE")]
+    /// Who is asked: a node or a pool of your configuration
+    #[arg(long, value_name = "NODE|pool.NAME")]
     to: String,
     /// Who asks: this node [default: the configured one, or DISPATCH_FROM]
     #[arg(long, value_name = "NODE")]
@@ -84,6 +87,9 @@ pub struct Args {
     /// Most starts, with --idempotent
     #[arg(long, value_name = "N", requires = "idempotent")]
     max_attempts: Option<u32>,
+    /// Send it to a pool although no member would take it now
+    #[arg(long)]
+    anyway: bool,
     /// A label to find it by; may be repeated
     #[arg(long = "tag", value_name = "WORD")]
     tags: Vec<String>,
@@ -126,22 +132,24 @@ impl Args {
 /// [`Failure`]: nothing was published, unless it says so.
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = setup(args, voice)?;
-    let to = NodeName::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?;
-    if to == setup.node {
+    let to = Party::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?;
+    if to.node().as_ref() == Some(&setup.node) {
         return Err(
             Failure::new(Exit::Usage, format!("cannot send from '{to}' to itself"))
                 .hint("give --from, or set 'node' in dispatch.toml to the name of this host"),
         );
     }
-    let lane = setup.lane_to(&to)?;
+    let lane = setup.lane_to_party(&to)?;
     let task = task(args, &setup, &to)?;
     setup.check_root()?;
+    pooled::look(args, &setup, &lane, voice)?;
     if args.callback == Some(Callback::Discord) {
         voice.warn("results come as files; 'discord' is not announced from here");
     }
     let sent = publish(args, &setup, &lane, &task)?;
     tell(&setup, &sent, &task, voice);
     warn_if_halted(&setup, &lane, voice);
+    pooled::tell_watcher(&setup, &lane, &task);
     let path = setup
         .config
         .root()?
@@ -188,10 +196,10 @@ fn unknown(setup: &Setup, why: &str) -> Failure {
     Failure::new(Exit::NotFound, why).hint(format!("known peers: {}", known.join(", ")))
 }
 
-fn task(args: &Args, setup: &Setup, to: &NodeName) -> Result<Task, Failure> {
+fn task(args: &Args, setup: &Setup, to: &Party) -> Result<Task, Failure> {
     let now = setup.clock.wall();
     let id = setup.chance.task_id(setup.clock.unix_ms());
-    let (from, to) = (Party::from(&setup.node), Party::from(to));
+    let (from, to) = (Party::from(&setup.node), to.clone());
     let mut task = Task::new(id, from, to, now, request(args)?);
     task.expires = now.plus(args.expires);
     task.priority = args.priority;

@@ -51,7 +51,9 @@ use crate::place::Lane;
 use crate::place::Place;
 use crate::share::Cache;
 use crate::share::FolderShare;
+use crate::share::PatientShare;
 use crate::share::Share;
+use crate::share::mounted_as;
 use crate::transport::FolderTransport;
 use crate::transport::Transport;
 
@@ -159,8 +161,10 @@ pub struct Setup {
     pub config: Config,
     /// This node.
     pub node: NodeName,
-    /// The share, as primitive operations.
+    /// The share, as primitive operations; a server that is gone makes them fail after a while.
     pub share: Arc<dyn Share>,
+    /// The same, as what is waited for so long and not longer.
+    pub patient: PatientShare,
     /// The share, as a queue.
     pub transport: Arc<dyn Transport>,
     /// Time.
@@ -188,20 +192,25 @@ impl Setup {
     /// [`Failure`]
     pub fn of(config: Config, common: &Common, voice: &Voice) -> Result<Self, Failure> {
         let node = config.node()?.clone();
-        let root = config.root()?.to_owned();
+        let patient = reach(config.root()?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let chance: Arc<dyn Chance> = Arc::new(OsChance);
-        let share: Arc<dyn Share> = Arc::new(FolderShare::at(&root));
+        let share: Arc<dyn Share> = Arc::new(patient.clone());
         let transport = Arc::new(FolderTransport::over(
             Arc::clone(&share),
             Arc::clone(&clock),
             Arc::clone(&chance),
         ));
-        let keys = keys(&config, common.insecure_key, voice)?;
+        let root = real_root(&config, &patient);
+        let (keys, problems) = read_keys(&config, root, common.insecure_key)?;
+        for problem in problems {
+            voice.warn(&problem);
+        }
         Ok(Self {
             config,
             node,
             share,
+            patient,
             transport,
             clock,
             chance,
@@ -213,13 +222,20 @@ impl Setup {
     /// Returns how far a listing of the share may be behind, by what it is mounted with.
     #[must_use]
     pub fn cache(&self) -> Cache {
-        let Ok(root) = self.config.root() else {
-            return Cache::default();
+        let Some(root) = real_root(&self.config, &self.patient) else {
+            return Cache::Stamped;
         };
-        let root = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
-        let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
-        let table = table.unwrap_or_default();
-        Cache::of_mount(&String::from_utf8_lossy(&table), &root)
+        Cache::of_mount(&mounts(), &root)
+    }
+
+    /// Returns whether the modes on the share say anything. An SMB client shows made-up ones, the same for every file,
+    /// and the server decides by its own.
+    #[must_use]
+    pub fn has_modes(&self) -> bool {
+        let Some(root) = real_root(&self.config, &self.patient) else {
+            return true;
+        };
+        !matches!(mounted_as(&mounts(), &root), Some("cifs" | "smb3"))
     }
 
     /// Makes sure that the folder is our share.
@@ -259,6 +275,7 @@ impl Setup {
             transport: Arc::clone(&self.transport),
             clock: Arc::clone(&self.clock),
             keys: self.keys.clone(),
+            pools: self.config.pools.clone(),
         }
     }
 
@@ -283,7 +300,7 @@ impl Setup {
         let Ok(state) = self.config.state() else {
             return;
         };
-        if !LockFile::is_held(&state.join("watch.lock")).unwrap_or(true) {
+        if !self.is_watched() {
             let shelf = ShareShelf::new(&*self.share, &self.node);
             let _ = Shipper::new(&state.join("audit")).pass(&shelf, SHIP_BUDGET);
         }
@@ -331,6 +348,35 @@ impl Setup {
         Ok(Lane::new(self.node.clone(), Party::from(peer)))
     }
 
+    /// Returns the lane to a node or a pool.
+    ///
+    /// # Errors
+    /// [`Failure`] that lists what is known.
+    pub fn lane_to_party(&self, to: &Party) -> Result<Lane, Failure> {
+        let Some(pool) = to.pool() else {
+            let node = NodeName::parse(to.as_str())?;
+            return self.lane_to(&node);
+        };
+        if let Some(asked) = self.pools().into_iter().find(|asked| asked.pool == pool) {
+            return Ok(asked.lane);
+        }
+        let known: Vec<&str> = self.config.pools.keys().map(NodeName::as_str).collect();
+        let hint = match (self.config.pools.contains_key(&pool), known.is_empty()) {
+            (true, _) => "it has no other member that is a peer here".to_owned(),
+            (false, true) => format!("add [pool.{pool}] with its members to dispatch.toml"),
+            (false, false) => format!("known pools: {}", known.join(", ")),
+        };
+        let message = format!("'{to}' is not a pool that this node can send to");
+        Err(Failure::new(Exit::NotFound, message).hint(hint))
+    }
+
+    /// Returns whether a watcher of this node runs, as far as that can be told.
+    #[must_use]
+    pub fn is_watched(&self) -> bool {
+        let state = self.config.state();
+        state.is_ok_and(|state| LockFile::is_held(&state.join("watch.lock")).unwrap_or(true))
+    }
+
     /// Returns the lanes in which this node sends, those to pools included.
     #[must_use]
     pub fn lanes_out(&self) -> Vec<Lane> {
@@ -353,29 +399,56 @@ impl Setup {
     }
 }
 
+/// Returns the share at a path, with the patience of a command. Nothing is touched yet.
+#[must_use]
+pub fn reach(root: &Path) -> PatientShare {
+    let patience = limits::SHARE_PATIENCE_COMMAND;
+    PatientShare::over(
+        Arc::new(FolderShare::at(root)),
+        Arc::new(SystemClock),
+        patience,
+    )
+}
+
+/// Returns the path of the root without links, or by its words where it cannot be resolved in time.
+#[must_use]
+pub fn real_root(config: &Config, share: &PatientShare) -> Option<PathBuf> {
+    let root = config.root.clone()?;
+    let wanted = root.clone();
+    let found = share.errand("find", "the root", move || wanted.canonicalize().ok());
+    Some(found.ok().flatten().unwrap_or(root))
+}
+
 /// Reads the keys of every folder that is there; a key that is not fit is told of and not used.
 ///
 /// # Errors
 /// [`Failure`] where a folder is there and cannot be listed.
 pub fn keys(config: &Config, insecure: bool, voice: &Voice) -> Result<Keyring, Failure> {
-    let (keys, problems) = read_keys(config, insecure)?;
+    let root = config.root.as_deref().map(reach);
+    let root = root.and_then(|share| real_root(config, &share));
+    let (keys, problems) = read_keys(config, root, insecure)?;
     for problem in problems {
         voice.warn(&problem);
     }
     Ok(keys)
 }
 
-/// Reads the keys of every folder that is there. Returns those that are fit, and what is wrong with the others.
+/// Reads the keys of every folder that is there. Returns those that are fit, and what is wrong with the others. `root`
+/// is that of the share, resolved as far as that is possible ([`real_root`]): it is not touched.
 ///
 /// # Errors
 /// [`Failure`] where a folder is there and cannot be listed, unless it is not ours.
-pub fn read_keys(config: &Config, insecure: bool) -> Result<(Keyring, Vec<String>), Failure> {
+pub fn read_keys(
+    config: &Config,
+    root: Option<PathBuf>,
+    insecure: bool,
+) -> Result<(Keyring, Vec<String>), Failure> {
     let storage = if insecure {
         Storage::Insecure
     } else {
         Storage::Local
     };
-    let guard = Guard::new(config.root.clone(), storage);
+    let guard = Guard::with_resolved(root, storage);
     let (mut all, mut problems) = (Vec::new(), Vec::new());
     for folder in &config.keys {
         match Drawer::read(folder, &guard) {
@@ -395,4 +468,10 @@ pub fn read_keys(config: &Config, insecure: bool) -> Result<(Keyring, Vec<String
 pub(super) fn is_not_ours(config: &Config, error: &disk::Error) -> bool {
     let closed = error.is(std::io::ErrorKind::PermissionDenied);
     error.is(std::io::ErrorKind::NotFound) || (closed && config.keys.len() > 1)
+}
+
+/// Returns what is mounted here, as proc(5) has it.
+fn mounts() -> String {
+    let table = disk::read_bounded(Path::new("/proc/self/mountinfo"), MOUNTS_BYTES_MAX);
+    String::from_utf8_lossy(&table.unwrap_or_default()).into_owned()
 }

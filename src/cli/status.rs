@@ -14,15 +14,19 @@ use super::voice::Voice;
 use crate::escape;
 use crate::exit::Exit;
 use crate::id::NodeName;
+use crate::limits;
 use crate::status;
 use crate::status::Liveness;
 use crate::status::NodeView;
+use crate::status::PoolView;
 use crate::status::Report;
 use crate::status::node::since;
+use crate::status::pool::MemberView;
 use crate::units;
 
-/// How long the share may take to answer before the report goes without it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the whole look may take before the report goes without it: one call that hangs, and the rest. A share that
+/// is slow at every call is given up here.
+const PATIENCE: Duration = Duration::from_secs(limits::SHARE_PATIENCE_COMMAND.as_secs() + 5);
 /// Running tasks that are listed for a person.
 const RUNNING_SHOWN: usize = 50;
 
@@ -97,6 +101,11 @@ fn narrow(report: &mut Report, node: &NodeName) {
         .lanes
         .retain(|lane| lane.from == *node || lane.to == party);
     report.running.retain(|task| task.on == *node);
+    for view in &mut report.pools {
+        view.claims.retain(|claim| claim.member == *node);
+    }
+    let serves = |view: &PoolView| view.members.iter().any(|member| member.node == *node);
+    report.pools.retain(serves);
     let lanes: Vec<&String> = report.lanes.iter().map(|lane| &lane.lane).collect();
     let about = |text: &str| text == node.as_str() || lanes.iter().any(|lane| *lane == text);
     report.wrong.retain(|wrong| {
@@ -137,6 +146,10 @@ fn show(report: &Report, voice: &Voice) -> Result<(), Failure> {
     if !report.lanes.is_empty() {
         voice.answer("")?;
         lanes(report, voice)?;
+    }
+    if !report.pools.is_empty() {
+        voice.answer("")?;
+        pools(report, voice)?;
     }
     if let Some(local) = report.local.as_ref().filter(|_| report.nodes.is_empty()) {
         let watcher = if local.watcher {
@@ -229,6 +242,46 @@ fn lanes(report: &Report, voice: &Voice) -> Result<(), Failure> {
         ]);
     }
     table.show(voice)
+}
+
+fn pools(report: &Report, voice: &Voice) -> Result<(), Failure> {
+    let mut table = Table::new(&["POOL", "QUEUED", "MEMBERS"]);
+    for view in &report.pools {
+        let member = |member: &MemberView| match (member.liveness, member.free) {
+            (Some(Liveness::Alive), Some(free)) => format!("{} {free} free", member.node),
+            (Some(liveness), _) => format!("{} {liveness}", member.node),
+            (None, _) => member.node.to_string(),
+        };
+        let members: Vec<String> = view.members.iter().map(member).collect();
+        table.row(vec![
+            (format!("pool.{}", view.pool), Style::Plain),
+            (view.queued.to_string(), Style::Plain),
+            (members.join(", "), Style::Plain),
+        ]);
+    }
+    table.show(voice)?;
+    let claims = report.pools.iter().flat_map(|view| &view.claims);
+    let mut table = Table::new(&["CLAIM", "LANE", "ON", "IS", "BEATEN"]);
+    for claim in claims.clone().take(RUNNING_SHOWN) {
+        let is = match (claim.taken, claim.started) {
+            (true, _) => "taken over",
+            (_, true) => "started",
+            _ if claim.stage == "pending-ack" => "waits for an approval",
+            _ => "not started",
+        };
+        table.row(vec![
+            (claim.id.to_string(), Style::Plain),
+            (claim.lane.clone(), Style::Plain),
+            (claim.member.to_string(), Style::Plain),
+            (is.to_owned(), Style::Plain),
+            (claim.beaten_s.map_or_else(dash, since), Style::Plain),
+        ]);
+    }
+    if claims.count() > 0 {
+        voice.answer("")?;
+        table.show(voice)?;
+    }
+    Ok(())
 }
 
 fn running(report: &Report, voice: &Voice) -> Result<(), Failure> {

@@ -3,6 +3,7 @@
 //! Two threads. One does rounds and touches the share; it may hang with a file server. The other never touches the
 //! share: it hears signals, keeps the local halt alive, and ends the process when the first does not come back.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::Args as ClapArgs;
@@ -18,6 +19,7 @@ use super::voice::Voice;
 use crate::disk;
 use crate::disk::LockFile;
 use crate::exit::Exit;
+use crate::limits;
 use crate::units;
 
 /// Serve this node: take tasks in, run them, answer
@@ -75,11 +77,25 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         .hint("one watcher a node is enough, however many peers it has"),
         other => other.into(),
     })?;
-    setup.check_root()?;
+    match setup.check_root() {
+        // What runs is adopted, ended in time and answered when the share is back. A node that never served is more
+        // likely to be told a wrong path.
+        Err(failure) if !args.once && has_served(&state) => {
+            voice.warn(&format!("{failure}; nothing starts until it is there"));
+        }
+        other => other?,
+    }
+    setup.patient.wait_at_most(limits::SHARE_PATIENCE);
     let daemon = Daemon::assemble(&setup, &state, args.adopt)?;
     if args.once {
         daemon.drain(&setup)
     } else {
         daemon.serve(&setup, voice)
     }
+}
+
+/// Whether this node has a journal that says anything.
+fn has_served(state: &Path) -> bool {
+    let journal = disk::open(&state.join("journal"));
+    journal.is_ok_and(|file| file.metadata().is_ok_and(|meta| meta.len() > 0))
 }

@@ -148,6 +148,7 @@ pub(super) struct WatchTable {
     pub(super) executor: Field<String>,
     pub(super) exec_bin: Field<String>,
     pub(super) runs: Field<String>,
+    pub(super) keep_log: Field<Time>,
 }
 
 /// `[share]`
@@ -156,6 +157,8 @@ pub(super) struct WatchTable {
 pub(super) struct ShareTable {
     pub(super) group: Field<String>,
     pub(super) free_min: Field<Size>,
+    pub(super) keep: Field<Time>,
+    pub(super) keep_size: Field<Size>,
 }
 
 /// `[peer.NAME]`

@@ -89,6 +89,8 @@ pub struct Watch {
     pub exec_bin: Option<PathBuf>,
     /// Where run directories lie; `None` only while `state` is not known.
     pub runs: Option<PathBuf>,
+    /// How long the segments of this node's audit log are kept; for ever, where `None`.
+    pub keep_log: Option<Duration>,
 }
 
 impl Default for Watch {
@@ -98,6 +100,7 @@ impl Default for Watch {
             executor: Executor::Spawn,
             exec_bin: None,
             runs: None,
+            keep_log: None,
         }
     }
 }
@@ -109,6 +112,10 @@ pub struct Share {
     pub group: Option<String>,
     /// Free space below which nothing new is claimed, in bytes.
     pub free_bytes_min: u64,
+    /// How long outcomes are kept; for ever, where `None`.
+    pub keep: Option<Duration>,
+    /// How many bytes of outcomes of earlier days are kept in each lane; any number, where `None`.
+    pub keep_bytes: Option<u64>,
 }
 
 impl Default for Share {
@@ -116,6 +123,8 @@ impl Default for Share {
         Self {
             group: None,
             free_bytes_min: limits::FREE_BYTES_MIN,
+            keep: None,
+            keep_bytes: None,
         }
     }
 }

@@ -82,6 +82,7 @@ pub(super) fn watch(config: &Config) -> Vec<Cell> {
         ("executor", executor),
         ("exec_bin", path(config.watch.exec_bin.as_deref())),
         ("runs", path(config.watch.runs.as_deref())),
+        ("keep_log", config.watch.keep_log.and_then(time)),
     ]
 }
 
@@ -89,6 +90,8 @@ pub(super) fn share(config: &Config) -> Vec<Cell> {
     vec![
         ("group", config.share.group.as_ref().map(quoted)),
         ("free_min", size(config.share.free_bytes_min)),
+        ("keep", config.share.keep.and_then(time)),
+        ("keep_size", config.share.keep_bytes.and_then(size)),
     ]
 }
 

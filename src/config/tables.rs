@@ -31,6 +31,11 @@ use crate::units;
 /// Shortest running time worth starting an agent for.
 pub(super) const RUN_MIN: Duration = Duration::from_secs(1);
 
+/// Shortest time for which outcomes may be kept: whoever waits for one has found it by then.
+const KEEP_MIN: Duration = Duration::from_secs(2 * 24 * 3600);
+/// Longest time that is not for ever.
+const KEEP_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 /// What the tables mention and only the whole file can confirm, with the place of each.
 #[derive(Debug, Default)]
 pub(super) struct Mentions {
@@ -152,6 +157,13 @@ fn watch(reading: &mut Reading<'_>, table: WatchTable) -> Watch {
         executor: executor.unwrap_or(default.executor),
         exec_bin: reading.path("watch.exec_bin", table.exec_bin),
         runs: reading.path("watch.runs", table.runs),
+        keep_log: time(
+            reading,
+            "watch.keep_log",
+            table.keep_log,
+            KEEP_MIN,
+            KEEP_MAX,
+        ),
     }
 }
 
@@ -161,6 +173,14 @@ fn share(reading: &mut Reading<'_>, table: ShareTable) -> Share {
         group: reading.word("share.group", table.group),
         free_bytes_min: size(reading, "share.free_min", table.free_min, 0, 1 << 50)
             .unwrap_or(default.free_bytes_min),
+        keep: time(reading, "share.keep", table.keep, KEEP_MIN, KEEP_MAX),
+        keep_bytes: size(
+            reading,
+            "share.keep_size",
+            table.keep_size,
+            1 << 20,
+            1 << 60,
+        ),
     }
 }
 

@@ -40,7 +40,18 @@ pub struct Waiting {
     pub task: Result<Task, String>,
 }
 
-/// Lists what waits in the lanes to a node.
+impl Waiting {
+    /// Returns whom a decision is addressed to: who serves the lane; in a pool, the member that holds the task.
+    #[must_use]
+    pub fn holder(&self) -> Party {
+        match self.lane.pool() {
+            None => self.lane.to.clone(),
+            Some(_) => Party::from(&self.claim.node),
+        }
+    }
+}
+
+/// Lists what waits in these lanes. In a pool each member asks for itself.
 ///
 /// # Errors
 /// [`ShareError`]: nothing is known.

@@ -12,6 +12,8 @@ use super::receive;
 use crate::entry;
 use crate::entry::ClaimName;
 use crate::entry::QueuedName;
+use crate::event::Event;
+use crate::event::Word;
 use crate::id::Priority;
 use crate::id::TaskId;
 use crate::limits;
@@ -25,11 +27,13 @@ use crate::transport::Advance;
 /// Takes in what this lane's inbox holds, as far as there is room. Returns how many were taken.
 pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
     let inbox = Place::Stage(lane.clone(), Stage::Inbox);
-    let listing = match node.transport.list(&inbox) {
+    let most = limits::INBOX_NAMES_MAX;
+    let (listing, is_part) = match node.transport.list_part(&inbox, most) {
         // A lane of a peer that never sent anything is not laid out yet.
         Err(error) if error.is_absent() => return Ok(0),
         other => other?,
     };
+    note_flood(node, lane, is_part);
     node.saw(&inbox, &listing);
     let (queued, unknown) = sort(node, lane, listing);
     junk::pass(node, lane, unknown)?;
@@ -56,6 +60,18 @@ pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
         }
     }
     Ok(taken)
+}
+
+/// Says once that a peer has put more into its inbox than one look takes; it is served in parts.
+fn note_flood(node: &mut Node, lane: &Lane, is_part: bool) {
+    let state = lane.to_string();
+    if is_part {
+        let why = "more lies in this inbox than one look takes: it is served in parts, each in its own order";
+        let event = Event::of(Word::WatcherErr).peer(&lane.from).say(why);
+        node.tell_once("flood", &state, &event);
+    } else {
+        node.is_over("flood", &state);
+    }
 }
 
 /// An entry of an inbox: its name on the share, and what the name means.

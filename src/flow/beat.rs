@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::Error;
 use super::Node;
 use super::Trouble;
+use super::lanes;
 use crate::clock::BootTime;
 use crate::document::Context;
 use crate::document::Heartbeat;
@@ -230,7 +231,7 @@ fn card(node: &Node, peer: &NodeName) -> Heartbeat {
         reason,
         tasks,
         audit: node.sink.head(),
-        extensions: Vec::new(),
+        extensions: lanes::marks(&node.settings.node, &node.settings.pools),
         profiles: allowed
             .filter(|peer| peer.accept)
             .map(|peer| peer.profiles.iter().take(TASKS_MAX).cloned().collect())

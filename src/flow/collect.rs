@@ -24,6 +24,7 @@ use crate::id::TaskId;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::reason::Reason;
 use crate::reason::Refusal;
 use crate::share::Listed;
 use crate::share::ShareError;
@@ -198,7 +199,7 @@ impl Sender {
         };
         let result = Digest::of(&bytes);
         let answer = self
-            .prove(lane, bytes)
+            .prove(lane, &bytes)
             .map_err(|refusal| refusal.to_string())?;
         if answer.task_id != id {
             return Err(format!("it is about task {}", answer.task_id));
@@ -230,9 +231,46 @@ impl Sender {
         }
     }
 
-    fn prove(&self, lane: &Lane, bytes: Vec<u8>) -> Result<Answer, Refusal> {
+    /// Proves a result: sealed by the node that serves the lane; in a pool by a member of it, about a claim of its own.
+    fn prove(&self, lane: &Lane, bytes: &[u8]) -> Result<Answer, Refusal> {
+        let mut refused = Refusal::new(Reason::Peer, "no member of the pool is known");
+        for speaker in self.speakers(lane) {
+            match self.prove_by(lane, speaker.clone(), bytes.to_vec()) {
+                Ok(answer) => {
+                    let holder = answer.claim.as_ref().map(|claim| Party::from(&claim.node));
+                    if lane.pool().is_none() || holder.as_ref() == Some(&speaker) {
+                        return Ok(answer);
+                    }
+                    let why = format!("{speaker} speaks of a claim that is not its own");
+                    return Err(Refusal::new(Reason::Peer, &why));
+                }
+                Err(refusal) if refusal.reason == Reason::Kid => refused = refusal,
+                Err(refusal) => {
+                    // The seal of one member is no seal of another; what else is wrong is wrong for all.
+                    let is_last_word = refusal.reason != Reason::Mac;
+                    refused = refusal;
+                    if is_last_word {
+                        break;
+                    }
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    /// Who may speak for the addressee of a lane.
+    fn speakers(&self, lane: &Lane) -> Vec<Party> {
+        let Some(pool) = lane.pool() else {
+            return vec![lane.to.clone()];
+        };
+        let members = self.pools.get(&pool).into_iter().flatten();
+        let others = members.filter(|member| **member != lane.from);
+        others.map(Party::from).collect()
+    }
+
+    fn prove_by(&self, lane: &Lane, from: Party, bytes: Vec<u8>) -> Result<Answer, Refusal> {
         let context = Context {
-            from: lane.to.clone(),
+            from,
             to: Party::from(&lane.from),
             kind: Kind::Result,
         };

@@ -11,6 +11,7 @@ use nix::errno::Errno;
 
 use super::Error;
 use super::Node;
+use super::gc;
 use super::pool;
 use crate::attempt;
 use crate::attempt::RunState;
@@ -90,6 +91,7 @@ fn in_lane(
         .into_iter()
         .map(|entry| entry.name)
         .collect();
+    gc::note_crowd(node, names.len());
     let (mut ready, mut failures, mut failed) = (Vec::new(), 0, None);
     for id in ids {
         match one(node, lane, &done, &names, id) {

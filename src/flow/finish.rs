@@ -136,7 +136,7 @@ fn reported(node: &mut Node, id: TaskId, claim: &str, report: &Report) -> Result
     let known = node.journal.known(id);
     if known.is_some_and(|known| known.phase == Phase::Started) {
         if !report.started && !is_final(report) {
-            start::missed(node, id, report.detail.as_deref().unwrap_or("not started"))?;
+            start::late(node, id)?;
             return let_go(node, claim);
         }
         if report.class == Some(FailureClass::LeaseLost) && may_go_elsewhere(node, id)? {
@@ -203,7 +203,8 @@ fn lost(node: &mut Node, id: TaskId, claim: &str, ended: u32) -> Result<(), Erro
         .task(id)
         .say("the executor vanished");
     event.count = Some(u64::from(ended));
-    node.tell(&event);
+    // What cannot be sealed or written down comes here again in every round.
+    node.tell_once("lost", &format!("{claim} {ended}"), &event);
     let allowed = allowed_attempts(node, id);
     let starts = node.journal.known(id).map_or(0, |known| known.starts);
     if starts < allowed && node.journal.known(id).is_some_and(pool::is_pooled) {

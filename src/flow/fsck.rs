@@ -49,6 +49,8 @@ words! {
         TwoPlaces = "two_places",
         /// A start marker without its claim.
         LoneMarker = "lone_marker",
+        /// A lease without its claim that nobody removed.
+        LoneLease = "lone_lease",
         /// A claim of another node in a lane that is not its.
         ForeignClaim = "foreign_claim",
         /// A committed task without a result.
@@ -83,6 +85,7 @@ impl Code {
             Self::OldPart => "'dispatch fsck --repair' removes it",
             Self::TwoPlaces => "the watcher keeps what its journal names and sets the other aside",
             Self::LoneMarker => "the watcher removes it, or 'dispatch fsck --repair'",
+            Self::LoneLease => "the watcher of any member removes it",
             Self::ForeignClaim => "find out who else serves this lane: only its addressee may",
             Self::TaskWithoutResult => {
                 "look in done/ and rejected/ for a result that was moved, else in the receiver's log"
@@ -209,6 +212,14 @@ impl Snapshot {
 
     fn claims(&self, stage: Stage) -> impl Iterator<Item = ClaimName> {
         self.names(stage).filter_map(ClaimName::parse)
+    }
+
+    /// Whether a file of the task lies where somebody still has to act.
+    fn holds_open(&self, id: TaskId) -> bool {
+        let id = id.to_string();
+        let open = [Stage::Inbox, Stage::Processing, Stage::PendingAck];
+        let mut names = open.iter().flat_map(|stage| self.names(*stage));
+        names.any(|name| name.starts_with(&id) && name.ends_with(".json"))
     }
 
     fn place(&self, stage: Stage) -> Place {

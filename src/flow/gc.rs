@@ -6,11 +6,15 @@
 //! result goes last and its day never changes. Age is the time in the id, or what the server stamped; never this host's
 //! clock.
 
+mod days;
 mod over;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+pub use days::Weights;
+pub(super) use days::trashed;
 
 use super::Error;
 use super::Node;
@@ -39,6 +43,8 @@ const ASKED_MAX: usize = 4096;
 pub struct Rules {
     /// Remove days of `done/`, and what lies in `rejected/`, once they are older; never, where `None`.
     pub keep: Option<Duration>,
+    /// Take the oldest days of `done/` away while the others are larger than this, in bytes; never, where `None`.
+    pub keep_bytes: Option<u64>,
     /// Only say what would be done.
     pub dry_run: bool,
     /// Most entries that are touched.
@@ -48,7 +54,7 @@ pub struct Rules {
 /// One thing that was done, or would be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What: `age`, `late`, `part`, `marker`, `control`, `remove`.
+    /// What: `age`, `late`, `part`, `scratch`, `marker`, `lease`, `control`, `expire`, `remove`.
     pub what: &'static str,
     /// The entry, from the root.
     pub path: String,
@@ -61,6 +67,8 @@ pub struct Swept {
     pub steps: Vec<Step>,
     /// Whether the bound was reached, so that there may be more.
     pub more: bool,
+    /// Outcomes that are still in `done/` itself.
+    pub left: usize,
 }
 
 impl Swept {
@@ -80,16 +88,20 @@ pub fn served(
     lane: &Lane,
     journal: &Journal,
     rules: Rules,
+    weights: &mut Weights,
 ) -> Result<Swept, ShareError> {
     let mut broom = Broom::new(transport, lane, rules)?;
     broom.parts()?;
     broom.done(journal)?;
     broom.markers(journal)?;
+    broom.leases()?;
     broom.controls(journal)?;
-    if let Some(keep) = rules.keep {
-        broom.days(keep)?;
-        broom.rejected(journal, keep)?;
+    broom.scratch()?;
+    broom.days(rules.keep)?;
+    if let Some(most) = rules.keep_bytes {
+        broom.weigh(most, weights)?;
     }
+    broom.rejected(journal, rules.keep.unwrap_or(limits::REJECTED_AGE))?;
     Ok(broom.swept)
 }
 
@@ -115,7 +127,18 @@ pub fn idle_runs(journal: &Journal, stems: &[String]) -> Vec<String> {
     stems.iter().filter(is_idle).cloned().collect()
 }
 
-/// The watcher's own passes: rare, bounded, and never with a limit of age.
+/// Notes how full `done/` of a lane was found. Where it is crowded, the next pass comes soon.
+pub(super) fn note_crowd(node: &mut Node, names: usize) {
+    // Log, result and task of each.
+    if names <= limits::DONE_CROWD * 3 || node.now.crowded {
+        return;
+    }
+    node.now.crowded = true;
+    let soon = node.clock.boot().plus(limits::SWEEP_CROWD);
+    node.now.sweep = Some(node.now.sweep.map_or(soon, |due| due.min(soon)));
+}
+
+/// The watcher's own passes: rare but where `done/` is crowded, and bounded.
 pub(super) fn now_and_then(node: &mut Node) -> Result<(), Error> {
     let now = node.clock.boot();
     let due = *node.now.sweep.get_or_insert(now.plus(limits::SWEEP_SOON));
@@ -123,14 +146,22 @@ pub(super) fn now_and_then(node: &mut Node) -> Result<(), Error> {
         return Ok(());
     }
     node.now.sweep = Some(now.plus(limits::SWEEP_PAUSE));
+    node.journal.forget(node.clock.wall());
     let rules = Rules {
-        keep: None,
+        keep: node.now.keep,
+        keep_bytes: node.now.keep_bytes,
         dry_run: false,
         entries_max: limits::PASS_ENTRIES_MAX,
     };
-    let mut failed = None;
+    let (mut failed, mut is_crowded, mut more) = (None, false, false);
     for lane in node.lanes() {
-        let swept = match served(&*node.transport, &lane, &node.journal, rules) {
+        let swept = match served(
+            &*node.transport,
+            &lane,
+            &node.journal,
+            rules,
+            &mut node.now.weights,
+        ) {
             Ok(swept) => swept,
             // One lane that is in disorder must not keep the others from being swept.
             Err(error) => {
@@ -138,12 +169,17 @@ pub(super) fn now_and_then(node: &mut Node) -> Result<(), Error> {
                 continue;
             }
         };
-        if swept.more {
-            node.now.sweep = Some(now.plus(limits::SWEEP_SOON));
-        }
+        is_crowded |= swept.left > limits::DONE_CROWD;
+        more |= swept.more;
         if !swept.steps.is_empty() {
             node.tell(&told(&lane, &swept));
         }
+    }
+    node.now.crowded = is_crowded;
+    match (more, is_crowded) {
+        (true, true) => node.now.sweep = Some(now.plus(limits::SWEEP_CROWD)),
+        (true, false) | (false, true) => node.now.sweep = Some(now.plus(limits::SWEEP_SOON)),
+        (false, false) => {}
     }
     for stem in idle_runs(&node.journal, &node.runner.list()?) {
         node.runner.discard(&stem)?;
@@ -241,11 +277,17 @@ impl<'a> Broom<'a> {
 
     /// When the server stamped an entry. A pass asks a bounded number of times.
     fn stamp(&mut self, at: &Place, name: &str) -> Option<Timestamp> {
-        if self.asked >= ASKED_MAX.max(self.rules.entries_max) {
+        if !self.may_ask() {
             return None;
         }
-        self.asked += 1;
         Some(self.transport.attributes(at, name).ok()?.changed)
+    }
+
+    /// Whether the server may be asked once more in this pass.
+    fn may_ask(&mut self) -> bool {
+        let may = self.asked < ASKED_MAX.max(self.rules.entries_max);
+        self.asked += usize::from(may);
+        may
     }
 
     /// Documents that were never published.
@@ -278,6 +320,12 @@ impl<'a> Broom<'a> {
             .into_iter()
             .map(|entry| entry.name)
             .collect();
+        self.swept.left = tasks.len();
+        // In a crowd the oldest go, and as many that the next outcome does not make a crowd again.
+        let mut spare = match tasks.len() {
+            crowd if crowd > limits::DONE_CROWD => crowd - limits::DONE_CROWD * 3 / 4,
+            _ => 0,
+        };
         for (id, mut names) in tasks {
             if self.is_full() {
                 break;
@@ -287,11 +335,29 @@ impl<'a> Broom<'a> {
                 continue;
             }
             self.late(&done, id, &mut names, &rejected)?;
-            if let Some(day) = self.day_of(&done, id, &names) {
-                self.age(&done, id, &names, day)?;
+            let day = match self.day_of(&done, id, &names) {
+                None if spare > 0 => self.day_in_a_crowd(&done, id, &names),
+                day => day,
+            };
+            if let Some(day) = day {
+                self.age(&done, id, &names, &rejected, day)?;
+                self.swept.left -= 1;
+                spare = spare.saturating_sub(1);
             }
         }
         Ok(())
+    }
+
+    /// The day an outcome moves to where others need its place: once it could be seen for a while.
+    fn day_in_a_crowd(&mut self, done: &Place, id: TaskId, names: &[String]) -> Option<String> {
+        let made = id.made().map(Timestamp::from_unix);
+        if made.is_some_and(|made| self.now.since(made) <= limits::DONE_YOUNG) {
+            return None;
+        }
+        let public = entry::public_result(id);
+        let revealed = names.contains(&public).then(|| self.stamp(done, &public));
+        let revealed = revealed.flatten()?;
+        (self.now.since(revealed) > limits::DONE_YOUNG).then(|| made.unwrap_or(revealed).day())
     }
 
     /// Gives what a lost claim left a name that says so: its task has another outcome.
@@ -355,11 +421,22 @@ impl<'a> Broom<'a> {
         done: &Place,
         id: TaskId,
         names: &[String],
+        rejected: &BTreeSet<String>,
         day: String,
     ) -> Result<(), ShareError> {
         let day = Place::Day(self.lane.clone(), day);
         if !self.rules.dry_run {
             self.transport.make_dir(&day)?;
+        }
+        // The file of a task that was refused goes with its outcome, and before it.
+        let own = format!("{id}.");
+        let refused = rejected
+            .range(own.clone()..)
+            .take_while(|name| name.starts_with(&own));
+        let refused = refused.filter(|name| ClaimName::parse(name).is_some());
+        let place = self.place(Stage::Rejected);
+        for name in refused {
+            self.rename("age", (&place, name), (&day, name))?;
         }
         for name in in_order(id, names) {
             self.rename("age", (done, name), (&day, name))?;

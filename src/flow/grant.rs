@@ -10,6 +10,7 @@ mod proof;
 
 use std::collections::HashMap;
 use std::collections::HashSet;
+use std::time::Duration;
 
 use self::proof::Wish;
 use super::Asked;
@@ -119,6 +120,16 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
         }
     }
     failed.map_or(Ok(decided), Err)
+}
+
+/// How long a round may be put off at most, where this node asks a pool: a member that waits for its word gives up
+/// after a while.
+pub(super) fn patience(node: &Node) -> Option<Duration> {
+    if node.expects_claims() {
+        return Some(limits::GRANT_BUSY);
+    }
+    let asks = !node.settings.asked_pools().is_empty();
+    asks.then_some(limits::GRANT_LOOK)
 }
 
 /// Stop means stop, and a second node of this name would decide a second time. A share that is nearly full, and a node

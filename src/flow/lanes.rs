@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use crate::id::Digest;
 use crate::id::NodeName;
 use crate::id::Party;
 use crate::place::Lane;
@@ -20,6 +21,24 @@ pub struct Asked {
     pub pool: NodeName,
     /// The members that may answer: peers of this node, never itself.
     pub members: BTreeSet<NodeName>,
+    /// The word by which a member says that it serves this pool, with this list of members.
+    pub mark: String,
+}
+
+/// Returns the words by which a member says in its heartbeats which pools it serves, each with the beginning of the
+/// digest of its list of members: so a sender notices that two hosts mean different members.
+#[must_use]
+pub fn marks(node: &NodeName, pools: &Pools) -> Vec<String> {
+    let mine = pools.iter().filter(|(_, members)| members.contains(node));
+    mine.map(|(pool, members)| mark(pool, members)).collect()
+}
+
+/// Returns the word for one pool.
+#[must_use]
+pub fn mark(pool: &NodeName, members: &BTreeSet<NodeName>) -> String {
+    let list: Vec<&str> = members.iter().map(NodeName::as_str).collect();
+    let digest = Digest::of(list.join(" ").as_bytes());
+    format!("{}={}", Party::of_pool(pool), digest.short())
 }
 
 /// Returns the lanes that `node` serves: its own, one for each peer; and of each pool that it is a member of, one for
@@ -43,6 +62,7 @@ pub fn asked(node: &NodeName, peers: &BTreeMap<NodeName, PeerPolicy>, pools: &Po
     let asked = pools.iter().map(|(pool, members)| Asked {
         lane: Lane::new(node.clone(), Party::of_pool(pool)),
         pool: pool.clone(),
+        mark: mark(pool, members),
         members: members
             .iter()
             .filter(|member| *member != node && peers.contains_key(*member))
@@ -97,6 +117,10 @@ mod tests {
         let known = peers(&[("gpu1", false), ("gpu2", false)]);
         let found = asked(&name("devbox"), &known, &pools());
         assert_eq!(found[0].lane.to_string(), "devbox-to-pool.gpu");
+        assert_eq!(marks(&name("gpu1"), &pools()), [found[0].mark.as_str()]);
+        assert!(marks(&name("devbox"), &pools()).is_empty());
+        let other = BTreeMap::from([(name("gpu"), ["gpu1", "gpu3"].map(name).into())]);
+        assert_ne!(marks(&name("gpu1"), &other), marks(&name("gpu1"), &pools()));
         assert_eq!(found[0].members, ["gpu1", "gpu2"].map(name).into());
         let found = asked(&name("gpu1"), &known, &pools());
         assert_eq!(found[0].members, ["gpu2"].map(name).into());

@@ -12,10 +12,11 @@
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
-//! | `pool` | what differs where several nodes serve a lane |
 //! | [`grant`] | in a pool: the sender lets one claim start, or refuses it |
 //! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
 //! | [`fresh`] | listings that are true in the end |
+//! | `pool` | what differs where several nodes serve a lane |
+//! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
 //! | `recover` | what a crash left → one of the above |
 //! | [`fsck`] | what no arrow leaves behind |
 //! | [`gc`] | `done/` → its days; what nobody needs any more → gone |
@@ -39,6 +40,7 @@ pub mod grant;
 pub mod granted;
 mod junk;
 pub mod lanes;
+mod pace;
 mod park;
 mod pool;
 mod receive;
@@ -56,6 +58,7 @@ use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use lanes::Asked;
 pub use lanes::Pools;
@@ -199,6 +202,10 @@ pub struct Memory {
     pub(crate) profiles: HashMap<TaskId, ProfileName>,
     /// Tasks that are not tried again before this: not-before, or after a start that did not happen.
     pub(crate) not_before: HashMap<TaskId, BootTime>,
+    /// How often a task could not be started, by no lack of time.
+    pub(crate) misses: HashMap<TaskId, u32>,
+    /// How closely starts may follow one another.
+    pub(crate) pace: pace::Pace,
     /// Attempts that run, with what they hold.
     pub(crate) running: HashMap<TaskId, slots::Running>,
     /// Those of them whose run directory this process made or saw.
@@ -227,6 +234,14 @@ pub struct Memory {
     pub(crate) junk: HashMap<(Lane, String), BootTime>,
     /// When old files are looked for next.
     pub(crate) sweep: Option<BootTime>,
+    /// Whether more outcomes lie in `done/` of some lane than should.
+    pub(crate) crowded: bool,
+    /// How long outcomes are kept; for ever, where `None`.
+    pub(crate) keep: Option<Duration>,
+    /// How many bytes of them are kept in each lane; any number, where `None`.
+    pub(crate) keep_bytes: Option<u64>,
+    /// How much the days of `done/` hold.
+    pub(crate) weights: gc::Weights,
     /// Lanes in which something could not be set aside, with when that is tried again.
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.
@@ -304,7 +319,8 @@ impl Node {
     /// Returns how long the next round may be put off at most, where claims of pools are to be beaten or looked at.
     #[must_use]
     pub fn patience(&self) -> Option<std::time::Duration> {
-        pool::patience(self)
+        let all = [pool::patience(self), grant::patience(self)];
+        all.into_iter().flatten().min()
     }
 
     pub(crate) fn tell(&self, event: &Event) {

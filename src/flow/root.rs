@@ -51,6 +51,8 @@ pub enum Error {
 /// # Errors
 /// [`Error`]
 pub fn identity(transport: &dyn Transport) -> Result<Identity, Error> {
+    // Whatever is proved of it here holds for the calls that follow.
+    transport.anchor()?;
     if !transport.holds(&Place::Root, IDENTITY)? {
         return Err(Error::Absent(transport.title()));
     }

@@ -79,10 +79,8 @@ impl Node {
         round.ended = self.bear("attempts", "", pass)?.unwrap_or(0);
         let pass = stop_what_must(self);
         self.bear("stop", "", pass)?;
-        if !matches!(
-            self.now.view.trouble,
-            Some(Trouble::ShareLost(_) | Trouble::NotOurs(_))
-        ) {
+        let is_lost = self.now.view.trouble.as_ref().is_some_and(Trouble::is_lost);
+        if !is_lost {
             self.on_the_share(&mut round)?;
         }
         match beat::pass(self) {

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::Pools;
 use crate::clock::Clock;
 use crate::document::Context;
 use crate::document::Kind;
@@ -45,6 +46,8 @@ pub struct Sender {
     pub clock: Arc<dyn Clock>,
     /// Its keys.
     pub keys: Keyring,
+    /// The pools it knows, with the members that may answer for them.
+    pub pools: Pools,
 }
 
 /// Why a task was not sent.

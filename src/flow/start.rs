@@ -40,7 +40,9 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
     let (mut broken, mut failed) = (Vec::new(), None);
     let line: Vec<TaskId> = node.now.waiting.iter().map(|(_, _, id)| *id).collect();
     for id in line {
-        if slots::free(node.settings.slots, &running(node)) == 0 {
+        if slots::free(node.settings.slots, &running(node)) == 0
+            || !node.now.pace.may_start(node.clock.boot())
+        {
             break;
         }
         if !is_due(node, id)
@@ -51,7 +53,10 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
             continue;
         }
         match attempt(node, id) {
-            Ok(true) => started += 1,
+            Ok(true) => {
+                started += 1;
+                node.now.pace.started(node.clock.boot());
+            }
             Ok(false) => {}
             Err(error) if error.is_fatal() => return Err(error),
             // What fails in one lane must not hold up the others.
@@ -295,7 +300,12 @@ fn why_not(node: &Node, id: TaskId) -> Option<String> {
     if let Some(trouble) = &node.now.view.trouble {
         return Some(trouble.to_string());
     }
-    let lane = node.journal.known(id)?.lane();
+    let known = node.journal.known(id)?;
+    // Whatever the share kept us waiting for since the document was read: the window is that of the start.
+    if node.clock.wall() > known.expires {
+        return Some(format!("its time was over at {}", known.expires));
+    }
+    let lane = known.lane();
     node.now
         .view
         .switch
@@ -347,8 +357,11 @@ fn hand_over(node: &mut Node, plan: &Plan, proved: &Proved) -> Result<bool, Erro
 /// A start that provably did not happen: it costs no attempt, and is tried again with growing pauses, a few times.
 pub(super) fn missed(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> {
     node.journal.record(Fact::Unstarted { id })?;
-    let misses = node.journal.known(id).map_or(0, |known| known.misses);
+    let misses = node.now.misses.entry(id).or_default();
+    *misses += 1;
+    let misses = *misses;
     if misses >= limits::MISSES_MAX {
+        node.now.misses.remove(&id);
         let Some(mut answer) = decide::blank(node, id, Status::Error) else {
             return Ok(());
         };
@@ -356,6 +369,21 @@ pub(super) fn missed(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error
         answer.detail = Some(format!("it could not be started {misses} times: {why}"));
         return decide::decide(node, id, answer);
     }
+    try_again_later(node, id, misses);
+    Ok(())
+}
+
+/// A start whose permit was over before the agent could go. That says how busy this host is and nothing about the task,
+/// so it is never given up for it.
+pub(super) fn late(node: &mut Node, id: TaskId) -> Result<(), Error> {
+    node.now.pace.late(node.clock.boot());
+    node.journal.record(Fact::Unstarted { id })?;
+    let misses = node.journal.known(id).map_or(0, |known| known.misses);
+    try_again_later(node, id, misses);
+    Ok(())
+}
+
+fn try_again_later(node: &mut Node, id: TaskId, misses: u32) {
     // Neither its marker nor its run directory is used again.
     node.now.suspects.insert(id);
     let pause = limits::MISS_PAUSE * misses.min(8);
@@ -363,5 +391,4 @@ pub(super) fn missed(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error
         .not_before
         .insert(id, node.clock.boot().plus(pause));
     node.line_up(id);
-    Ok(())
 }

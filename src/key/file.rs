@@ -50,6 +50,8 @@ pub struct Guard {
     pub root: Option<PathBuf>,
     /// What kind of disk it may lie on.
     pub storage: Storage,
+    /// Whether the root is a path without links, or must be taken by its words because it cannot be resolved now.
+    is_resolved: bool,
     remote: fn(&File) -> io::Result<Option<&'static str>>,
 }
 
@@ -61,7 +63,17 @@ impl Guard {
         Self {
             root,
             storage,
+            is_resolved: false,
             remote,
+        }
+    }
+
+    /// Takes the root as it is and never touches it: a share whose server is gone hangs whoever resolves its path.
+    #[must_use]
+    pub fn with_resolved(root: Option<PathBuf>, storage: Storage) -> Self {
+        Self {
+            is_resolved: true,
+            ..Self::new(root, storage)
         }
     }
 
@@ -174,7 +186,10 @@ impl Guard {
             return Ok(());
         };
         // A root that cannot be resolved is taken by its words: an unmounted share holds no keys.
-        let root = root.canonicalize().unwrap_or_else(|_| root.clone());
+        let root = match self.is_resolved {
+            true => root.clone(),
+            false => root.canonicalize().unwrap_or_else(|_| root.clone()),
+        };
         if !directory.starts_with(&root) {
             return Ok(());
         }

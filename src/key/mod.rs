@@ -25,6 +25,7 @@ use crate::seal::pae;
 pub use error::Error;
 pub use file::Guard;
 pub use file::Storage;
+pub use place::synced;
 
 /// Shortest secret, in bytes: as long as the output of the hash (RFC 2104 section 3).
 pub const SECRET_BYTES_MIN: usize = 32;

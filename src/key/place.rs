@@ -64,7 +64,7 @@ pub(super) fn remote(file: &File) -> io::Result<Option<&'static str>> {
 }
 
 /// Returns the name of the program that copies this directory elsewhere, if one marked it.
-pub(super) fn synced(directory: &Path) -> Option<&'static str> {
+pub fn synced(directory: &Path) -> Option<&'static str> {
     let marked = |marker: &str| std::fs::symlink_metadata(directory.join(marker)).is_ok();
     let known = SYNC_MARKERS.iter().find(|(marker, _)| marked(marker));
     known.map(|(_, name)| *name)

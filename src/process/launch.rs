@@ -30,6 +30,9 @@ const OURSELVES: &str = "/proc/self/exe";
 /// How often a brief tool is looked at.
 const TOOL_LOOK: Duration = Duration::from_millis(5);
 
+/// How long a killed process may take to go.
+const TRIAL_END: Duration = Duration::from_secs(2);
+
 /// Bytes of a brief tool's output that are kept.
 const TOOL_OUTPUT_MAX: u64 = 1024 * 1024;
 
@@ -238,6 +241,78 @@ fn pid_of(child: &Child) -> i32 {
 fn start(program: &str) -> impl FnOnce(std::io::Error) -> Error {
     let program = program.to_owned();
     move |source| Error::Start { program, source }
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trial {
+    /// By itself.
+    Finished(ToolOutput),
+    /// It took too long, was killed, and is gone.
+    Killed,
+    /// It took too long, was killed, and is still there: it waits inside the kernel for a server that does not answer.
+    Stuck,
+}
+
+/// Runs this very program as `dispatch`, with these words, for what may hang; whatever happens, it returns soon after
+/// `patience`. A process that cannot be killed is left behind: nobody else could end it either.
+///
+/// # Errors
+/// [`Error::Start`]
+pub fn trial(
+    program: &Path,
+    words: &[&OsStr],
+    patience: Duration,
+    clock: &dyn Clock,
+) -> Result<Trial, Error> {
+    let name = program.to_string_lossy();
+    let mut child = Command::new(program)
+        .arg0("dispatch")
+        .args(words)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .map_err(start(&name))?;
+    let reader = drain(child.stdout.take());
+    if let Some(status) = wait_for(&mut child, patience, clock).map_err(start(&name))? {
+        // What a check started in its group would hold the pipe open.
+        let group = nix::unistd::Pid::from_raw(pid_of(&child));
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        let stdout = reader
+            .and_then(|reader| reader.join().ok())
+            .unwrap_or_default();
+        return Ok(Trial::Finished(ToolOutput {
+            success: status.success(),
+            stdout,
+            stderr: Vec::new(),
+        }));
+    }
+    let group = nix::unistd::Pid::from_raw(pid_of(&child));
+    let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+    let gone = wait_for(&mut child, TRIAL_END, clock).map_err(start(&name))?;
+    Ok(gone.map_or(Trial::Stuck, |_| Trial::Killed))
+}
+
+fn wait_for(
+    child: &mut Child,
+    patience: Duration,
+    clock: &dyn Clock,
+) -> std::io::Result<Option<std::process::ExitStatus>> {
+    let began = clock.monotonic();
+    loop {
+        let over = clock.monotonic().since(began) >= patience;
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if over {
+            return Ok(None);
+        }
+        clock.sleep(TOOL_LOOK);
+    }
 }
 
 /// Becomes another program, with the streams, the environment and the directory of this one; returns only to say why

@@ -23,26 +23,7 @@ impl Cache {
     /// path are the caller's to resolve.
     #[must_use]
     pub fn of_mount(mountinfo: &str, root: &Path) -> Self {
-        let mut best: Option<(PathBuf, &str)> = None;
-        for line in mountinfo.lines() {
-            // Optional fields end at a lone hyphen; the type follows.
-            let Some((before, after)) = line.split_once(" - ") else {
-                continue;
-            };
-            let (Some(point), Some(kind)) = (before.split(' ').nth(4), after.split(' ').next())
-            else {
-                continue;
-            };
-            let point = PathBuf::from(unescaped(point));
-            // Of two mounts on one folder the later one is seen.
-            let is_nearer = best.as_ref().is_none_or(|(nearest, _)| {
-                point.components().count() >= nearest.components().count()
-            });
-            if root.starts_with(&point) && is_nearer {
-                best = Some((point, kind));
-            }
-        }
-        best.map_or(Self::Stamped, |(_, kind)| Self::of_kind(kind))
+        mounted_as(mountinfo, root).map_or(Self::Stamped, Self::of_kind)
     }
 
     /// Returns that of a filesystem type, as the kernel names it.
@@ -58,6 +39,31 @@ impl Cache {
             _ => Self::Stamped,
         }
     }
+}
+
+/// Returns the type of the filesystem in which `root` lies, as the kernel names it, from the text of
+/// `/proc/self/mountinfo`.
+#[must_use]
+pub fn mounted_as<'a>(mountinfo: &'a str, root: &Path) -> Option<&'a str> {
+    let mut best: Option<(PathBuf, &str)> = None;
+    for line in mountinfo.lines() {
+        // Optional fields end at a lone hyphen; the type follows.
+        let Some((before, after)) = line.split_once(" - ") else {
+            continue;
+        };
+        let (Some(point), Some(kind)) = (before.split(' ').nth(4), after.split(' ').next()) else {
+            continue;
+        };
+        let point = PathBuf::from(unescaped(point));
+        // Of two mounts on one folder the later one is seen.
+        let is_nearer = best
+            .as_ref()
+            .is_none_or(|(nearest, _)| point.components().count() >= nearest.components().count());
+        if root.starts_with(&point) && is_nearer {
+            best = Some((point, kind));
+        }
+    }
+    best.map(|(_, kind)| kind)
 }
 
 /// Blank, tab, newline and backslash are written in octal there.

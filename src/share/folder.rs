@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
 use std::io::Write;
+use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
@@ -29,9 +30,12 @@ use super::EntryKind;
 use super::Listed;
 use super::Share;
 use super::ShareError;
+use super::anchor::Anchor;
+use super::anchor::OTHER_GROUND;
 use crate::clock::Timestamp;
 use crate::disk;
 use crate::escape;
+use crate::limits;
 use crate::place::Place;
 
 /// Documents are for both hosts, which often have two uids and one group.
@@ -46,7 +50,12 @@ pub struct FolderShare {
     /// Descriptors of the files this process beats: rewriting through a held one is one WRITE on NFS, reopening three
     /// calls.
     beats: Mutex<HashMap<String, File>>,
+    /// What every call must find at the root.
+    anchor: Mutex<Option<Anchor>>,
 }
+
+/// How much of a stream is written before it is made durable, so that each step of a large one is bounded by itself.
+const DURABLE_STEP: u64 = 8 * 1024 * 1024;
 
 /// Names the call and the object of a failed system call.
 fn failed<'a, E: Into<Errno>>(
@@ -62,7 +71,8 @@ fn failed<'a, E: Into<Errno>>(
     }
 }
 
-fn object(at: &Place, name: &[u8]) -> String {
+/// Names an object for a person.
+pub(super) fn object(at: &Place, name: &[u8]) -> String {
     let name = escape::escape_bytes(name);
     match at {
         Place::Root if name.is_empty() => "the root".to_owned(),
@@ -83,6 +93,17 @@ impl FolderShare {
         Self {
             root: root.to_owned(),
             beats: Mutex::new(HashMap::new()),
+            anchor: Mutex::new(None),
+        }
+    }
+
+    /// Lets a root pass that is what was anchored, where anything was.
+    fn check(&self, root: OwnedFd) -> Result<OwnedFd, Errno> {
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        match anchor.as_mut().map(|anchor| anchor.holds(root.as_fd())) {
+            None | Some(Ok(true)) => Ok(root),
+            Some(Ok(false)) => Err(Errno::from_raw_os_error(OTHER_GROUND as i32)),
+            Some(Err(error)) => Err(error),
         }
     }
 
@@ -96,13 +117,13 @@ impl FolderShare {
         let _ = handle;
         let path = at.path();
         if path.is_empty() {
-            return rustix::fs::open(&self.root, how, Mode::empty());
+            return self.check(rustix::fs::open(&self.root, how, Mode::empty())?);
         }
         #[cfg(target_os = "linux")]
         let root_how = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
         #[cfg(not(target_os = "linux"))]
         let root_how = OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = rustix::fs::open(&self.root, root_how, Mode::empty())?;
+        let root = self.check(rustix::fs::open(&self.root, root_how, Mode::empty())?)?;
         below(root, &path, how)
     }
 
@@ -198,6 +219,10 @@ fn kind_of(kind: FileType) -> EntryKind {
 
 impl Share for FolderShare {
     fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError> {
+        super::whole(at, self.list_part(at, limits::LIST_NAMES_MAX)?)
+    }
+
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
         let folder = self.folder(at, false).map_err(failed("list", at, b""))?;
         let mut found = Vec::new();
         // Dir::new takes this descriptor: no second open, so the listing is of the folder just revalidated.
@@ -206,6 +231,9 @@ impl Share for FolderShare {
             let bytes = entry.file_name().to_bytes();
             if bytes == b"." || bytes == b".." {
                 continue;
+            }
+            if found.len() == max {
+                return Ok((found, true));
             }
             let (name, raw) = match std::str::from_utf8(bytes) {
                 Ok(name) => (name.to_owned(), None),
@@ -217,7 +245,7 @@ impl Share for FolderShare {
                 kind: kind_of(entry.file_type()),
             });
         }
-        Ok(found)
+        Ok((found, false))
     }
 
     fn create(&self, at: &Place, name: &str, bytes: &[u8]) -> Result<(), ShareError> {
@@ -229,8 +257,17 @@ impl Share for FolderShare {
 
     fn create_from(&self, at: &Place, name: &str, from: &mut dyn Read) -> Result<u64, ShareError> {
         let mut file = self.fresh(at, name)?;
-        let copied = std::io::copy(from, &mut file)
-            .map_err(|error| failed::<Errno>("write", at, name.as_bytes())(errno_of(&error)))?;
+        let named =
+            |error: std::io::Error| failed::<Errno>("write", at, name.as_bytes())(errno_of(&error));
+        let mut copied = 0;
+        loop {
+            let step = std::io::copy(&mut from.take(DURABLE_STEP), &mut file).map_err(named)?;
+            copied += step;
+            if step < DURABLE_STEP {
+                break;
+            }
+            file.sync_data().map_err(named)?;
+        }
         Self::finish(file, at, name)?;
         Ok(copied)
     }
@@ -356,6 +393,8 @@ impl Share for FolderShare {
     fn beat(&self, at: &Place, name: &str, bytes: &[u8]) -> Result<(), ShareError> {
         let named =
             |error: std::io::Error| failed::<Errno>("write", at, name.as_bytes())(errno_of(&error));
+        // A held descriptor leads to what was mounted when it was opened.
+        self.handle("write", &Place::Root, "")?;
         let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
         let key = object(at, name.as_bytes());
         let file = match beats.remove(&key) {
@@ -407,6 +446,26 @@ impl Share for FolderShare {
 
     fn title(&self) -> String {
         self.root.display().to_string()
+    }
+
+    fn anchor(&self) -> Result<(), ShareError> {
+        let named = failed("find", &Place::Root, b"");
+        #[cfg(target_os = "linux")]
+        let how = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
+        #[cfg(not(target_os = "linux"))]
+        let how = OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::open(&self.root, how, Mode::empty()).map_err(&named)?;
+        let mut anchor = self.anchor.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = anchor.as_mut() {
+            if known.holds(root.as_fd()).map_err(&named)? {
+                return Ok(());
+            }
+            // Opened below another root.
+            let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
+            beats.clear();
+        }
+        *anchor = Some(Anchor::cast(root.as_fd()).map_err(&named)?);
+        Ok(())
     }
 }
 

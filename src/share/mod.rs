@@ -5,14 +5,20 @@
 //! what POSIX promises: *an error is not an answer* (the operation may have happened), *only a fresh listing tells*, a
 //! name that was ever used is never used again, and no operation replaces an existing file that others read by name.
 
+mod anchor;
 mod cache;
+mod errand;
 mod folder;
+mod patient;
 
 use std::fmt;
 use std::io::Read;
+use std::time::Duration;
 
 pub use cache::Cache;
+pub use cache::mounted_as;
 pub use folder::FolderShare;
+pub use patient::PatientShare;
 
 use crate::clock::Timestamp;
 use crate::place::Place;
@@ -56,8 +62,48 @@ impl ShareError {
     /// Returns what failed and why, without the object: the same for every object that fails alike.
     #[must_use]
     pub fn gist(&self) -> String {
-        let why = self.why.unwrap_or_else(|| self.kind().desc());
-        format!("{}: {why}", self.action)
+        format!("{}: {}", self.action, self.reason())
+    }
+
+    /// Returns whether the call did not return in time: it may still happen.
+    #[must_use]
+    pub fn is_hang(&self) -> bool {
+        self.kind() == nix::errno::Errno::ETIMEDOUT
+    }
+
+    /// Returns whether another filesystem than the anchored one is mounted there ([`Share::anchor`]).
+    #[must_use]
+    pub fn is_other_ground(&self) -> bool {
+        self.kind() == anchor::OTHER_GROUND
+    }
+
+    /// Returns whether nothing in this folder will work for now, whatever it is called: there is no room, no right to
+    /// write, or nobody answers.
+    #[must_use]
+    pub fn is_of_the_folder(&self) -> bool {
+        use nix::errno::Errno;
+        self.is_hang()
+            || self.is_other_ground()
+            || matches!(
+                self.kind(),
+                Errno::EACCES
+                    | Errno::EPERM
+                    | Errno::EROFS
+                    | Errno::ENOSPC
+                    | Errno::EDQUOT
+                    | Errno::ENOTCONN
+                    | Errno::ENODEV
+                    | Errno::EHOSTDOWN
+            )
+    }
+
+    fn reason(&self) -> &'static str {
+        match self.why {
+            Some(why) => why,
+            None if self.is_hang() => "the file server does not answer",
+            None if self.is_other_ground() => "another filesystem is mounted there now",
+            None => self.kind().desc(),
+        }
     }
 
     /// Returns whether the name was not there. A hint only: a cache may lie (R4).
@@ -74,14 +120,45 @@ impl fmt::Display for ShareError {
             "cannot {} '{}' on the share: ",
             self.action, self.object
         )?;
-        match self.why {
-            Some(why) => out.write_str(why),
-            None => out.write_str(self.kind().desc()),
-        }
+        out.write_str(self.reason())
     }
 }
 
 impl std::error::Error for ShareError {}
+
+/// A call that was given up and has not returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hang {
+    /// The operation, as a verb.
+    pub action: &'static str,
+    /// Its object, as in a [`ShareError`].
+    pub object: String,
+    /// For how long it has not returned.
+    pub lasts: Duration,
+}
+
+impl Hang {
+    /// Returns what other calls fail with meanwhile: the same as long as the same call hangs.
+    #[must_use]
+    pub fn error(self) -> ShareError {
+        ShareError {
+            action: self.action,
+            object: self.object,
+            errno: nix::errno::Errno::ETIMEDOUT as i32,
+            why: None,
+        }
+    }
+}
+
+impl fmt::Display for Hang {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (action, object, lasts) = (self.action, &self.object, self.lasts.as_secs());
+        write!(
+            out,
+            "'{action}' of '{object}' has not returned for {lasts} s"
+        )
+    }
+}
 
 /// What kind of directory entry a listing saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,10 +191,33 @@ pub struct Attributes {
     pub changed: Timestamp,
 }
 
+/// Takes a listing for that of a whole folder only if it is.
+fn whole(at: &Place, listed: (Vec<Listed>, bool)) -> Result<Vec<Listed>, ShareError> {
+    match listed {
+        (listing, false) => Ok(listing),
+        (_, true) => Err(ShareError {
+            action: "list",
+            object: at.to_string(),
+            errno: 0,
+            why: Some("it holds more names than can be listed"),
+        }),
+    }
+}
+
 /// The primitive operations. Names are single components; every error is a [`ShareError`].
 pub trait Share: Send + Sync {
     /// Lists a folder afresh: opened anew by path, read to the end. One GETATTR on NFS when nothing changed.
+    /// A folder of more than [`crate::limits::LIST_NAMES_MAX`] names is an error: absence from a part proves nothing.
     fn list(&self, at: &Place) -> Result<Vec<Listed>, ShareError>;
+
+    /// Lists a folder afresh as far as `max` names, for whoever can work with any part of it. Returns whether there are
+    /// more.
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
+        let mut listing = self.list(at)?;
+        let is_part = listing.len() > max;
+        listing.truncate(max);
+        Ok((listing, is_part))
+    }
 
     /// Creates a file that must not exist yet (O_EXCL), writes it, syncs it, closes it; each step checked.
     ///
@@ -174,4 +274,16 @@ pub trait Share: Send + Sync {
 
     /// Returns the share as a person would name it: its path.
     fn title(&self) -> String;
+
+    /// Takes what is mounted at the root now as the ground to stand on: from then on every call that would reach
+    /// anything else fails ([`ShareError::is_other_ground`]), until it is anchored anew. So what is proved of the root
+    /// after this holds for every later call. A share that cannot be exchanged under its user need not do anything.
+    fn anchor(&self) -> Result<(), ShareError> {
+        Ok(())
+    }
+
+    /// Returns the call that was given up and has not returned, where calls are given up.
+    fn hang(&self) -> Option<Hang> {
+        None
+    }
 }

@@ -6,6 +6,7 @@
 //! | `ground` | is the share there, ours, with room, not halted |
 //! | [`node`] | who is alive, and what does it say of itself |
 //! | [`lane`] | how much lies where |
+//! | [`pool`] | who would run a task of a pool now, and who holds what |
 //! | [`local`] | what does this node's own journal say |
 //! | [`why`] | why is this task where it is |
 //! | [`task`] | what was asked, as it was sealed |
@@ -19,6 +20,7 @@ mod heard;
 pub mod lane;
 pub mod local;
 pub mod node;
+pub mod pool;
 pub mod record;
 pub mod task;
 pub mod why;
@@ -33,8 +35,12 @@ pub use lane::LaneView;
 pub use local::LocalView;
 pub use node::Liveness;
 pub use node::NodeView;
+pub use pool::PoolView;
 
 use crate::clock::Timestamp;
+use crate::flow::Asked;
+use crate::flow::Pools;
+use crate::flow::lanes;
 use crate::flow::send::Sender;
 use crate::id::NodeName;
 use crate::id::Party;
@@ -55,6 +61,8 @@ pub struct Scene {
     pub node: NodeName,
     /// The nodes it knows, with what they may ask, without itself.
     pub peers: BTreeMap<NodeName, PeerPolicy>,
+    /// Pools that it serves or asks, with their members.
+    pub pools: Pools,
     /// Who may approve here.
     pub approvers: BTreeMap<NodeName, Approver>,
     /// How tasks are run here.
@@ -92,6 +100,12 @@ impl Scene {
             .filter(|(from, to)| from != to)
             .map(|(from, to)| Lane::new(from.clone(), Party::from(to)))
             .collect();
+        lanes.extend(
+            lanes::served(&self.node, &self.peers, &self.pools)
+                .into_iter()
+                .filter(is_pooled),
+        );
+        lanes.extend(self.asked().into_iter().map(|asked| asked.lane));
         lanes.sort_by_key(|lane| (!self.is_own(lane), lane.clone()));
         lanes
     }
@@ -102,11 +116,27 @@ impl Scene {
         lane.from == self.node || self.serves(lane)
     }
 
-    /// Returns whether this node serves a lane.
+    /// Returns whether this node serves a lane, alone or with others.
     #[must_use]
     pub fn serves(&self, lane: &Lane) -> bool {
-        lane.to == Party::from(&self.node)
+        match lane.pool() {
+            None => lane.to == Party::from(&self.node),
+            Some(pool) => {
+                let members = self.pools.get(&pool);
+                members.is_some_and(|members| members.contains(&self.node))
+            }
+        }
     }
+
+    /// Returns the pools that this node asks.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        lanes::asked(&self.node, &self.peers, &self.pools)
+    }
+}
+
+fn is_pooled(lane: &Lane) -> bool {
+    lane.pool().is_some()
 }
 
 /// A task that runs.
@@ -164,6 +194,8 @@ pub struct Report {
     pub nodes: Vec<NodeView>,
     /// Every lane that it can see.
     pub lanes: Vec<LaneView>,
+    /// Every pool that it serves or asks.
+    pub pools: Vec<PoolView>,
     /// Every task that runs, as far as that is told.
     pub running: Vec<Running>,
     /// What is wrong; empty where all is well.
@@ -180,6 +212,7 @@ pub fn survey(scene: &Scene) -> Report {
     }
     report.nodes = node::look(scene, &report.share, &mut report.wrong);
     report.lanes = lane::look(scene, report.share.now(), &mut report.wrong);
+    report.pools = pool::look(scene, &report.nodes, report.share.now(), &mut report.wrong);
     tell_unserved(&mut report);
     report.running = running(scene, &report);
     report
@@ -201,6 +234,7 @@ pub fn without_share(scene: &Scene, trouble: Option<String>) -> Report {
         local,
         nodes: Vec::new(),
         lanes: Vec::new(),
+        pools: Vec::new(),
         running: Vec::new(),
         wrong,
     };

@@ -25,6 +25,7 @@ use crate::envelope::Envelope;
 use crate::flow::beat;
 use crate::id::NodeName;
 use crate::id::Party;
+use crate::id::ProfileName;
 use crate::limits;
 use crate::outcome::words;
 use crate::place::Place;
@@ -90,9 +91,14 @@ pub struct NodeView {
     pub clock_ahead_s: Option<i64>,
     /// Where its audit log stood.
     pub audit: Option<String>,
+    /// Profiles that it offers to this node.
+    pub profiles: Vec<ProfileName>,
     /// Tasks that run, as it says to this node.
     #[serde(skip)]
     pub tasks: Vec<Running>,
+    /// What it says to understand and to serve.
+    #[serde(skip)]
+    pub extensions: Vec<String>,
 }
 
 /// What came of reading a heartbeat.
@@ -118,10 +124,27 @@ pub(super) fn look(scene: &Scene, ground: &Ground, wrong: &mut Vec<Wrong>) -> Ve
         } else {
             read(scene, name, &scene.node)
         };
-        let view = view(scene, ground, name, beat, &mut memory);
+        let view = view(scene, ground.now(), name, beat, &mut memory);
         tell(&view, wrong);
         views.push(view);
     }
+    memory.save(&path);
+    views
+}
+
+/// Looks at some peers only.
+pub(super) fn some<'a>(
+    scene: &Scene,
+    names: impl Iterator<Item = &'a NodeName>,
+    now: Timestamp,
+) -> Vec<NodeView> {
+    let path = scene.state.join(MEMORY);
+    let mut memory = Memory::load(&path, &scene.boot_id);
+    let views = names.map(|name| {
+        let beat = read(scene, name, &scene.node);
+        view(scene, now, name, beat, &mut memory)
+    });
+    let views = views.collect();
     memory.save(&path);
     views
 }
@@ -193,7 +216,7 @@ pub(super) fn read(scene: &Scene, from: &NodeName, to: &NodeName) -> Beat {
 
 fn view(
     scene: &Scene,
-    ground: &Ground,
+    now: Timestamp,
     name: &NodeName,
     beat: Beat,
     memory: &mut Memory,
@@ -219,7 +242,9 @@ fn view(
         poll_ms: None,
         clock_ahead_s: None,
         audit: None,
+        profiles: Vec::new(),
         tasks: Vec::new(),
+        extensions: Vec::new(),
     };
     match beat {
         Beat::Absent => {}
@@ -229,7 +254,7 @@ fn view(
             view.reason = Some(why);
         }
         Beat::Good(heartbeat, stamped) => {
-            fill(&mut view, *heartbeat, (stamped, ground), scene, memory);
+            fill(&mut view, *heartbeat, (stamped, now), scene, memory);
         }
     }
     view
@@ -248,13 +273,13 @@ pub(super) fn still(scene: &Scene, name: &NodeName, heartbeat: &Heartbeat) -> Du
 fn fill(
     view: &mut NodeView,
     heartbeat: Heartbeat,
-    (stamped, ground): (Option<Timestamp>, &Ground),
+    (stamped, today): (Option<Timestamp>, Timestamp),
     scene: &Scene,
     memory: &mut Memory,
 ) {
     let now = scene.sender.clock.boot();
     let pace = memory.note(&view.name, (heartbeat.instance, heartbeat.seq), now);
-    let ago = ground.now().since(stamped.unwrap_or(heartbeat.created));
+    let ago = today.since(stamped.unwrap_or(heartbeat.created));
     let fresh = ago < limits::SILENT_AFTER;
     let moved = pace
         .moved
@@ -294,6 +319,8 @@ fn fill(
     view.pending_ack = Some(heartbeat.pending_ack);
     view.free_bytes = heartbeat.free_bytes;
     view.poll_ms = heartbeat.poll_ms;
+    view.profiles = heartbeat.profiles;
+    view.extensions = heartbeat.extensions;
 }
 
 fn tell(view: &NodeView, wrong: &mut Vec<Wrong>) {

@@ -14,6 +14,7 @@ use crate::disk;
 use crate::flow::collect::Answered;
 use crate::id::Digest;
 use crate::id::TaskId;
+use crate::limits;
 use crate::outcome::Status;
 
 /// Folder of the records below the state directory.
@@ -65,7 +66,13 @@ pub fn note(state: &Path, answered: &Answered, now: Timestamp) -> Result<Noted, 
     // Plain words, digits and a time.
     let text = serde_json::to_string(&fresh).expect("a record is plain data");
     match disk::create_new(&path, format!("{text}\n").as_bytes(), 0o600) {
-        Ok(()) => return Ok(Noted::First),
+        Ok(()) => {
+            // Now and then, so that the folder does not grow for ever where nobody sweeps.
+            if answered.digest.to_string().starts_with("00") {
+                let _ = prune(state, now.minus(limits::RECORD_AGE));
+            }
+            return Ok(Noted::First);
+        }
         Err(error) if error.is(ErrorKind::AlreadyExists) => {}
         Err(error) => return Err(error),
     }
@@ -78,6 +85,41 @@ pub fn note(state: &Path, answered: &Answered, now: Timestamp) -> Result<Noted, 
             Ok(Noted::First)
         }
     }
+}
+
+/// Removes records of outcomes that were seen before this. Returns how many there were. A record says when it was made;
+/// one that cannot be read says nothing, and stays.
+///
+/// # Errors
+/// [`disk::Error`]
+pub fn prune(state: &Path, before: Timestamp) -> Result<Vec<TaskId>, disk::Error> {
+    let mut gone = Vec::new();
+    for id in old(state, before)? {
+        disk::remove(&state.join(FOLDER).join(id.to_string()))?;
+        gone.push(id);
+    }
+    Ok(gone)
+}
+
+/// Returns the tasks whose records were made before this.
+///
+/// # Errors
+/// [`disk::Error`]
+pub fn old(state: &Path, before: Timestamp) -> Result<Vec<TaskId>, disk::Error> {
+    let mut found = Vec::new();
+    for name in disk::list(&state.join(FOLDER)).unwrap_or_default() {
+        let Ok(id) = TaskId::parse(&name) else {
+            continue;
+        };
+        // Made after the task was: a young id need not be read.
+        let is_young = id
+            .made()
+            .is_some_and(|made| Timestamp::from_unix(made) >= before);
+        if !is_young && read(state, id)?.is_some_and(|known| known.at < before) {
+            found.push(id);
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the outcome on record; `None` where there is none, or none that can be read.

@@ -30,6 +30,7 @@ use crate::stage::Stage;
 use crate::units;
 
 mod here;
+mod pooled;
 
 /// Largest reason beside a refused file that is read, in bytes.
 const WHY_BYTES_MAX: usize = 4096;
@@ -163,10 +164,7 @@ fn open(
     claim: Option<&ClaimName>,
 ) -> Result<Because, ShareError> {
     let Some(to) = lane.to.node() else {
-        return Ok(Because::new(
-            "queued",
-            format!("it lies in {stage}/ of {lane}"),
-        ));
+        return pooled::open(scene, lane, id, stage, claim);
     };
     let beat = node::read(scene, &to, &scene.node);
     if stage == Stage::PendingAck {

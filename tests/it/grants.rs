@@ -8,11 +8,11 @@ mod crash;
 mod hostile;
 
 use dispatch::event::Word;
-use dispatch::flow::granted::Said;
 use dispatch::limits;
 use dispatch::stage::Stage;
 
 use self::bench::Bench;
+use self::bench::Said;
 use crate::world::life::Life;
 
 fn is_refused(said: &Said, why: &str) -> bool {

@@ -7,6 +7,7 @@
     reason = "tests, and what somebody else does to a share"
 )]
 
+mod growth;
 mod hidden;
 
 use std::sync::Arc;

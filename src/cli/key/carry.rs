@@ -27,7 +27,7 @@ use crate::key::Key;
 #[derive(Debug, ClapArgs)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Export {
-    /// The other end: a node or approver.NAME
+    /// The other end: a node, pool.NAME or approver.NAME
     #[arg(value_name = "PEER")]
     peer: Party,
     /// The key to write [default: the newest of the link]

@@ -31,7 +31,7 @@ use crate::limits;
 #[derive(Debug, ClapArgs)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Rotate {
-    /// The other end: a node or approver.NAME
+    /// The other end: a node, pool.NAME or approver.NAME
     #[arg(value_name = "PEER")]
     peer: Party,
     /// The second step: sign with the newest key, and only check with the others
@@ -49,7 +49,7 @@ pub(super) struct Rotate {
 #[derive(Debug, ClapArgs)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Revoke {
-    /// The other end: a node or approver.NAME
+    /// The other end: a node, pool.NAME or approver.NAME
     #[arg(value_name = "PEER")]
     peer: Party,
     /// Which key of the link

@@ -10,21 +10,23 @@ use crate::cli::setup::Common;
 use crate::cli::voice::Voice;
 use crate::exit::Exit;
 use crate::id::KeyId;
+use crate::id::NodeName;
 use crate::id::Party;
 use crate::key::Alg;
 use crate::key::Key;
 
-/// Make a secret for the link to a node or an approver
+/// Make a secret for the link to a node, a pool or an approver
 ///
 /// Example: dispatch key new-link gpubox
 ///
 /// The other end of an approver's link is the node that holds the tasks: run this there.
+/// That of a pool's link is the node that sends: run this there, and carry it to each member.
 /// Prints the link, the id, the fingerprint and the file, with tabs between. The key never
 /// leaves this host by itself: 'dispatch key export' carries it.
 #[derive(Debug, ClapArgs)]
 #[command(verbatim_doc_comment)]
 pub(super) struct NewLink {
-    /// The other end: a node or approver.NAME
+    /// The other end: a node, pool.NAME or approver.NAME
     #[arg(value_name = "PEER")]
     peer: Party,
     /// The id of the key [default: k, the day, four random digits]
@@ -67,7 +69,10 @@ pub(super) fn run(args: &NewLink, cabinet: &Cabinet, voice: &Voice) -> Result<Ex
         made.map_err(|error| Failure::new(Exit::Usage, format!("cannot make that link: {error}")))?;
     let path = cabinet.keep(&key)?;
     voice.answer(&format!("{}\t{}", line(&key), path.display()))?;
-    voice.note(&next(&args.peer));
+    match args.peer.pool() {
+        None => voice.note(&next(&args.peer)),
+        Some(pool) => next_of_pool(&pool, cabinet, voice),
+    }
     if args
         .peer
         .node()
@@ -79,6 +84,29 @@ pub(super) fn run(args: &NewLink, cabinet: &Cabinet, voice: &Voice) -> Result<Ex
         ));
     }
     Ok(Exit::Ok)
+}
+
+/// The key of a pool goes to every member, and seals tasks alone: outcomes need the link to each of them.
+fn next_of_pool(pool: &NodeName, cabinet: &Cabinet, voice: &Voice) {
+    let me = cabinet.config.node.as_ref();
+    let Some(members) = cabinet.config.pools.get(pool) else {
+        voice.note(&format!(
+            "'pool.{pool}' is not in dispatch.toml yet: add [pool.{pool}]"
+        ));
+        return;
+    };
+    for member in members.iter().filter(|member| Some(*member) != me) {
+        voice.note(&format!(
+            "next: dispatch key export pool.{pool} | ssh {member} dispatch key import"
+        ));
+    }
+    for member in members.iter().filter(|member| Some(*member) != me) {
+        if cabinet.of_link(&Party::from(member)).is_empty() {
+            voice.note(&format!(
+                "and for what {member} answers: dispatch key new-link {member}"
+            ));
+        }
+    }
 }
 
 fn next(peer: &Party) -> String {

@@ -104,7 +104,9 @@ impl Cabinet {
             true => Storage::Insecure,
             false => Storage::Local,
         };
-        let guard = Guard::new(config.root.clone(), storage);
+        let root = config.root.as_deref().map(setup::reach);
+        let root = root.and_then(|share| setup::real_root(&config, &share));
+        let guard = Guard::with_resolved(root, storage);
         let mut keys = Vec::new();
         for folder in &config.keys {
             match Drawer::read(folder, &guard) {

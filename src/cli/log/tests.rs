@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::event::Sink;
 use crate::id::TaskId;
 use crate::policy::PeerPolicy;
+use crate::share::FolderShare;
 
 #[derive(Debug, Parser)]
 struct Whole {

@@ -42,10 +42,8 @@ impl<'a> Wait<'a> {
         setup.ship_log();
         let mut wake = Wake::new();
         if let Ok(root) = setup.config.root() {
-            for one in wanted {
-                let done = Place::Stage(one.lane.clone(), Stage::Done);
-                wake.on(&root.join(done.path()));
-            }
+            let done = |one: &Wanted| Place::Stage(one.lane.clone(), Stage::Done).path();
+            wake.on_share(wanted.iter().map(|one| root.join(done(one))).collect());
         }
         let end = match deadline {
             Deadline::Never => None,
@@ -90,6 +88,10 @@ impl<'a> Wait<'a> {
                 Err(error) if error.is_hopeless() => return Err(error.into()),
                 Err(error) => {
                     is_lost = true;
+                    if error.is_other_ground() {
+                        // Mounted anew: it is proved again, and the next look believes it.
+                        let _ = self.setup.check_root();
+                    }
                     self.tell(voice, &format!("{error}; waiting"));
                 }
             }

@@ -115,6 +115,15 @@ pub const WATCH: &[Key] = &[
         "\"/var/lib/dispatch-runs\"",
         "Where attempts have their run directories. Not set: `runs` in `state`.",
     ),
+    key(
+        "keep_log",
+        "duration",
+        "",
+        "\"365d\"",
+        "How long the segments of this node's audit log are kept, here and on the share; at least two days, and the \
+         newest always. The watcher removes older ones once an hour, and the log says so (`docs/AUDIT.md`). Not set: \
+         for ever.",
+    ),
 ];
 
 /// Keys of `[share]`.
@@ -133,5 +142,22 @@ pub const SHARE: &[Key] = &[
         "\"64MiB\"",
         "\"1GiB\"",
         "Free space on the share and on the local disk below which nothing new is claimed.",
+    ),
+    key(
+        "keep",
+        "duration",
+        "",
+        "\"30d\"",
+        "How long outcomes, logs and refused tasks of the lanes served here are kept on the share, by day; at least \
+         two days. The watcher takes older days away by itself, and removes their files a day later. Not set: for \
+         ever.",
+    ),
+    key(
+        "keep_size",
+        "size",
+        "",
+        "\"20GiB\"",
+        "How much of `done/` is kept in each lane served here: the watcher takes the oldest days away until the rest \
+         is smaller. The last two days are neither counted nor taken. Not set: everything.",
     ),
 ];

@@ -81,15 +81,15 @@ fn task_of(snapshot: &Snapshot, name: &str, claim: &ClaimName) -> Option<Finding
 /// What lies under the name people look for.
 fn public(survey: &Survey, snapshot: &Snapshot, name: &str, id: TaskId) -> Option<Finding> {
     let done = snapshot.place(Stage::Done);
-    let context = Context {
-        from: snapshot.lane.to.clone(),
+    let places = speakers(snapshot, id).into_iter().map(|from| Context {
+        from,
         to: Party::from(&snapshot.lane.from),
         kind: Kind::Result,
-    };
-    if !survey.keys.keys().iter().any(|key| key.serves(&context)) {
-        // Another pair's: only they can tell.
-        return None;
-    }
+    });
+    let has_key = |place: &Context| survey.keys.keys().iter().any(|key| key.serves(place));
+    let places: Vec<Context> = places.filter(has_key).collect();
+    // Another pair's: only they can tell.
+    places.first()?;
     let bytes = match survey.transport.read(&done, name, limits::RESULT_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.is_absent() => return None,
@@ -103,7 +103,7 @@ fn public(survey: &Survey, snapshot: &Snapshot, name: &str, id: TaskId) -> Optio
         }
     };
     let bad = |why: String| Some(Finding::at(Code::BadSeal, &done, name, why));
-    match prove(survey, &context, bytes) {
+    match prove(survey, &places, &bytes) {
         // The outcome of a task of the original carries no seal.
         Err(refusal) if refusal.reason == Reason::V2Off => None,
         // After a rotation and a revocation the old results can no longer be proved, and nobody did wrong.
@@ -120,8 +120,30 @@ fn public(survey: &Survey, snapshot: &Snapshot, name: &str, id: TaskId) -> Optio
     }
 }
 
-fn prove(survey: &Survey, context: &Context, bytes: Vec<u8>) -> Result<Answer, Refusal> {
-    Envelope::read(bytes)
-        .verify(survey.keys, context, survey.clock.wall())?
-        .answer(&Rules::recorded())
+/// Who may speak in a lane about a task: who serves it; in a pool, the members that hold or held it, by name.
+fn speakers(snapshot: &Snapshot, id: TaskId) -> Vec<Party> {
+    if snapshot.lane.pool().is_none() {
+        return vec![snapshot.lane.to.clone()];
+    }
+    let claims = [Stage::Done, Stage::Rejected].map(|stage| snapshot.claims(stage));
+    let claims = claims.into_iter().flatten();
+    let mut nodes: Vec<Party> = claims
+        .filter(|claim| claim.id == id)
+        .map(|claim| Party::from(&claim.node))
+        .collect();
+    nodes.dedup();
+    nodes
+}
+
+fn prove(survey: &Survey, places: &[Context], bytes: &[u8]) -> Result<Answer, Refusal> {
+    let mut refused = Refusal::new(Reason::Peer, "nobody of that name is known");
+    for place in places {
+        let verified =
+            Envelope::read(bytes.to_vec()).verify(survey.keys, place, survey.clock.wall());
+        match verified.and_then(|verified| verified.answer(&Rules::recorded())) {
+            Ok(answer) => return Ok(answer),
+            Err(refusal) => refused = refusal,
+        }
+    }
+    Err(refused)
 }

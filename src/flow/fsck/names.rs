@@ -10,6 +10,7 @@ use crate::entry;
 use crate::entry::ClaimName;
 use crate::entry::ControlName;
 use crate::entry::QueuedName;
+use crate::flow::gc::trashed;
 use crate::id::Nonce;
 use crate::id::TaskId;
 use crate::limits;
@@ -26,7 +27,29 @@ pub(super) fn check(survey: &Survey, snapshot: &Snapshot) -> Vec<Finding> {
         }
     }
     found.extend(markers(survey, snapshot));
+    found.extend(leases(survey, snapshot));
     found
+}
+
+/// A lease says that a claim is alive: in a pool, where a member died between the two, another removes it after a term.
+fn leases(survey: &Survey, snapshot: &Snapshot) -> Vec<Finding> {
+    let place = snapshot.place(Stage::Processing);
+    let claims = || {
+        snapshot
+            .claims(Stage::Processing)
+            .chain(snapshot.claims(Stage::PendingAck))
+    };
+    let lone = snapshot.names(Stage::Processing).filter(|name| {
+        let is_held = |lease: ClaimName| claims().any(|claim| claim.untaken() == lease);
+        let age = limits::LEASE_TERM * 2;
+        ClaimName::of_lease(name).is_some_and(|lease| !is_held(lease))
+            && is_older(survey, snapshot, Stage::Processing, name, age)
+    });
+    let found = lone.map(|name| {
+        let why = "no claim lies beside it, and nobody has beaten it for long";
+        Finding::at(Code::LoneLease, &place, name, why)
+    });
+    found.collect()
 }
 
 fn judge(survey: &Survey, snapshot: &Snapshot, stage: Stage, entry: &Listed) -> Option<Finding> {
@@ -43,7 +66,7 @@ fn judge(survey: &Survey, snapshot: &Snapshot, stage: Stage, entry: &Listed) -> 
                 return Some(Finding::at(Code::Link, &place, name, why));
             }
             EntryKind::Dir => match stage {
-                Stage::Done => is_day(name),
+                Stage::Done => is_day(name) || trashed(name).is_some(),
                 Stage::Rejected => is_junk(name),
                 _ => false,
             },
@@ -89,7 +112,9 @@ fn is_known(stage: Stage, name: &str) -> bool {
                 || of(".json.tmp", &is_id)
         }
         Stage::PendingAck => of(".json", &is_claim),
-        Stage::Processing => of(".json", &is_claim) || of(".start", &is_claim),
+        Stage::Processing => {
+            of(".json", &is_claim) || of(".start", &is_claim) || ClaimName::of_lease(name).is_some()
+        }
         Stage::Done => {
             let either = |stem: &str| is_claim(stem) || is_id(stem);
             of(".json", &is_claim)
@@ -130,9 +155,13 @@ fn markers(survey: &Survey, snapshot: &Snapshot) -> Vec<Finding> {
         .own
         .as_ref()
         .is_some_and(|own| snapshot.lane.to == crate::id::Party::from(own.node));
+    // In a pool the starts of a task are remembered until it is committed, by whomever.
+    let is_open =
+        |claim: &ClaimName| snapshot.lane.pool().is_some() && snapshot.holds_open(claim.id);
     let lone = snapshot.names(Stage::Processing).filter(|name| {
-        name.strip_suffix(".start")
-            .is_some_and(|stem| !snapshot.holds(Stage::Processing, &format!("{stem}.json")))
+        ClaimName::of_marker(name).is_some_and(|claim| {
+            !snapshot.holds(Stage::Processing, &claim.to_string()) && !is_open(&claim)
+        })
     });
     lone.map(|name| {
         let why = "its claim is not beside it";

@@ -7,11 +7,9 @@ use super::Broom;
 use super::task_of;
 use crate::entry::ClaimName;
 use crate::entry::ControlName;
-use crate::flow::collect;
 use crate::id::TaskId;
 use crate::journal::Journal;
 use crate::limits;
-use crate::place::Place;
 use crate::share::EntryKind;
 use crate::share::ShareError;
 use crate::stage::Stage;
@@ -33,6 +31,30 @@ impl Broom<'_> {
                     || self.is_older(&processing, &entry.name, limits::LIFE_MAX));
             if over && !self.is_open(claim.id)? {
                 self.remove("marker", &processing, &entry.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leases of a pool beside which no claim lies. A member removes them by what it sees; this goes by their age.
+    pub(super) fn leases(&mut self) -> Result<(), ShareError> {
+        if self.lane.pool().is_none() {
+            return Ok(());
+        }
+        let processing = self.place(Stage::Processing);
+        let listing = self.transport.list(&processing)?;
+        let parked = self.transport.list(&self.place(Stage::PendingAck))?;
+        let claims = listing.iter().chain(&parked);
+        let held: BTreeSet<String> = claims
+            .filter_map(|entry| Some(ClaimName::parse(&entry.name)?.lease()))
+            .collect();
+        for entry in &listing {
+            if self.is_full() {
+                break;
+            }
+            let is_lone = ClaimName::of_lease(&entry.name).is_some() && !held.contains(&entry.name);
+            if is_lone && self.is_older(&processing, &entry.name, limits::LEASE_TERM * 4) {
+                self.remove("lease", &processing, &entry.name)?;
             }
         }
         Ok(())
@@ -76,32 +98,6 @@ impl Broom<'_> {
             open.extend(files.filter_map(task_of));
         }
         Ok(self.open.insert(open).contains(&id))
-    }
-
-    /// Whole days that are older than what is kept.
-    pub(super) fn days(&mut self, keep: Duration) -> Result<(), ShareError> {
-        let last = self.now.minus(keep).day();
-        let done = self.place(Stage::Done);
-        let days = self.transport.list(&done)?.into_iter();
-        for day in days
-            .map(|entry| entry.name)
-            .filter(|name| collect::is_day(name) && *name < last)
-        {
-            let at = Place::Day(self.lane.clone(), day);
-            for entry in self.transport.list(&at)? {
-                if self.is_full() {
-                    return Ok(());
-                }
-                if entry.kind == EntryKind::File && entry.raw.is_none() {
-                    self.remove("remove", &at, &entry.name)?;
-                }
-            }
-            if !self.rules.dry_run {
-                // Something else may lie in it: then it stays.
-                let _ = self.transport.remove_dir(&at);
-            }
-        }
-        Ok(())
     }
 
     /// What was refused longer ago than what is kept.

@@ -116,6 +116,12 @@ fn waiting(scene: &Scene, journal: &Journal, lane: &Lane, id: TaskId, known: &Kn
     if let Some(wait) = slot(scene, journal, lane, known) {
         return Because::new("waiting", format!("it {wait}{}", place(journal, id, known)));
     }
+    if lane.pool().is_some() && known.attempts_max == 1 {
+        let from = &lane.from;
+        let text =
+            format!("it starts when the watcher of {from} has let it, at the next look after that");
+        return Because::new("needs_grant", text);
+    }
     Because::new("waiting", "it starts at the next look")
 }
 

@@ -10,19 +10,24 @@ use dispatch::chance::Chance;
 use dispatch::chance::SeededChance;
 use dispatch::clock::Clock;
 use dispatch::clock::Timestamp;
+use dispatch::document::Context;
+use dispatch::document::Kind;
 use dispatch::document::Lease;
+use dispatch::document::Permission;
+use dispatch::document::Release;
+use dispatch::document::Rules;
 use dispatch::document::Task;
 use dispatch::entry::ClaimName;
+use dispatch::entry::ControlKind;
 use dispatch::entry::ControlName;
 use dispatch::entry::QueuedName;
 use dispatch::envelope;
+use dispatch::envelope::Envelope;
 use dispatch::event::Memory;
 use dispatch::event::Sink;
 use dispatch::flow;
 use dispatch::flow::Node;
 use dispatch::flow::Settings;
-use dispatch::flow::granted;
-use dispatch::flow::granted::Said;
 use dispatch::flow::root;
 use dispatch::flow::send::Sender;
 use dispatch::flow::send::Sent;
@@ -48,6 +53,14 @@ use crate::world::tape::Medium;
 
 /// The members of the pool.
 pub const MEMBERS: [&str; 2] = ["gpu1", "gpu2"];
+
+/// What a sender says about a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    Start,
+    Refused(String),
+    Nothing,
+}
 
 /// A share with one pool, and the sender's host.
 pub struct Bench {
@@ -193,6 +206,7 @@ impl Bench {
             transport: self.world.transport(&Life::charmed()),
             clock: self.world.clock.clone(),
             keys: keys(),
+            pools: std::collections::BTreeMap::new(),
         };
         sender.send(&lane(), task).unwrap()
     }
@@ -259,22 +273,36 @@ impl Bench {
         claim
     }
 
-    /// The node of a member: it hears and it gives back.
-    pub fn member(&self, member: &str) -> Node {
-        let settings = self.settings(member, &["devbox"]);
-        self.assemble(&Life::charmed(), settings, &Medium::default(), keys())
-            .unwrap()
-    }
-
-    /// What the sender says about a claim, as its member hears it.
+    /// What the sender says about a claim, as its member hears it: a refusal counts more than a leave to start.
     pub fn said(&self, claim: &ClaimName, sent: &Sent) -> Said {
-        let names = self.names(Stage::Control);
-        let names: Vec<ControlName> = names
-            .iter()
-            .filter_map(|name| ControlName::parse(name))
-            .collect();
-        let mut member = self.member(claim.node.as_str());
-        granted::said(&mut member, &lane(), claim, sent.digest, &names)
+        let context = Context {
+            from: party("devbox"),
+            to: Party::from(&claim.node),
+            kind: Kind::Grant,
+        };
+        let mine = ControlKind::Grant(claim.node.clone());
+        let (keys, now) = (keys(), self.world.clock.wall());
+        let mut said = Said::Nothing;
+        for file in self.names(Stage::Control) {
+            let is_mine = ControlName::parse(&file)
+                .is_some_and(|name| name.id == claim.id && name.kind == mine);
+            if !is_mine {
+                continue;
+            }
+            let bytes = std::fs::read(self.path(Stage::Control, &file)).unwrap();
+            let read = Envelope::read(bytes)
+                .verify(&keys, &context, now)
+                .and_then(|verified| verified.grant(&Rules::at(now)));
+            let Ok(grant) = read else { continue };
+            if grant.claim != *claim || grant.task_sha256 != sent.digest {
+                continue;
+            }
+            match grant.decision {
+                Permission::Refuse => return Said::Refused(grant.reason.unwrap()),
+                Permission::Start => said = Said::Start,
+            }
+        }
+        said
     }
 
     /// A member gives a claim back: the release, then the file, then the lease.
@@ -291,8 +319,24 @@ impl Bench {
     }
 
     pub fn release(&self, claim: &ClaimName, sent: &Sent) {
-        let member = self.member(claim.node.as_str());
-        granted::release(&member, &lane(), claim, sent.digest, "no slot").unwrap();
+        let now = self.world.clock.wall();
+        let release = Release {
+            from: Party::from(&claim.node),
+            to: party("devbox"),
+            task_id: claim.id,
+            task_sha256: sent.digest,
+            claim: claim.clone(),
+            reason: "no slot".to_owned(),
+            created: now,
+            expires: now.plus(limits::LIFE_MAX),
+        };
+        let sealed = envelope::seal(&keys(), &release.context(), now, &release.body()).unwrap();
+        let name = ControlName {
+            id: claim.id,
+            kind: ControlKind::Release(claim.node.clone()),
+            nonce: self.chance.nonce(),
+        };
+        std::fs::write(self.path(Stage::Control, &name.to_string()), sealed).unwrap();
     }
 
     /// Files in `control/` of one kind, by the word in their names.

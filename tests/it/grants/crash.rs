@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use dispatch::entry::ClaimName;
-use dispatch::flow::granted::Said;
 use dispatch::flow::send::Sent;
 use nix::errno::Errno;
 
 use super::bench::Bench;
+use super::bench::Said;
 use super::is_refused;
 use crate::world::life::Fault;
 use crate::world::life::Life;

@@ -8,13 +8,13 @@ use dispatch::entry::ControlKind;
 use dispatch::entry::ControlName;
 use dispatch::envelope;
 use dispatch::event::Word;
-use dispatch::flow::granted::Said;
 use dispatch::id::Nonce;
 use dispatch::limits;
 use dispatch::seal;
 use dispatch::stage::Stage;
 
 use super::bench::Bench;
+use super::bench::Said;
 use super::bench::keys;
 use super::bench::keys_of_a_stranger;
 use super::bench::lane;

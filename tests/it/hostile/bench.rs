@@ -256,6 +256,7 @@ impl Bench {
             transport: self.transport(),
             clock: self.clock.clone(),
             keys: self.keys.clone(),
+            pools: std::collections::BTreeMap::new(),
         }
     }
 

@@ -274,6 +274,7 @@ impl Ground {
     /// A round of the sender's node: it beats, and lets claims start.
     pub fn sender_round(&self) {
         if let Some(node) = self.sender_node.borrow_mut().as_mut() {
+            node.expect_claims();
             node.round().unwrap();
         }
     }
@@ -317,6 +318,7 @@ impl Ground {
             transport: self.transport(&self.sender, &Life::charmed()),
             clock: self.sender.clock.clone(),
             keys: self.keys(),
+            pools: self.sender.settings.pools.clone(),
         }
     }
 

@@ -42,11 +42,11 @@ pub struct Twin {
 impl Twin {
     /// Mounts a server of this manner twice; `None` where this machine cannot, which is said on stderr.
     pub fn mount(manner: Manner) -> Option<Self> {
-        Self::mount_as(manner, "twin")
+        Self::mount_as(manner, "server:/export")
     }
 
-    /// As [`Twin::mount`], as a filesystem of another name (`fuse.<subtype>` in the mount table).
-    pub fn mount_as(manner: Manner, subtype: &str) -> Option<Self> {
+    /// As [`Twin::mount`], under another name in the mount table: programs in user space are told apart by it.
+    pub fn mount_as(manner: Manner, source: &str) -> Option<Self> {
         let server = Arc::new(Server::new(manner));
         let dir = tempfile::tempdir().unwrap();
         let mut sessions = Vec::new();
@@ -55,8 +55,7 @@ impl Twin {
             std::fs::create_dir(&path).unwrap();
             let mut config = fuser::Config::default();
             config.mount_options = vec![
-                MountOption::FSName("server:/export".to_owned()),
-                MountOption::Subtype(subtype.to_owned()),
+                MountOption::FSName(source.to_owned()),
                 MountOption::DefaultPermissions,
             ];
             config.acl = SessionACL::All;

@@ -123,6 +123,7 @@ fn what_was_never_published_is_cleared_once_nobody_can_be_writing_it() {
     std::fs::write(pair.in_lane(&format!("tmp/{part}")), "{").unwrap();
     let rules = gc::Rules {
         keep: None,
+        keep_bytes: None,
         dry_run: false,
         entries_max: 10,
     };

@@ -111,6 +111,7 @@ impl Pair {
             keys: Drawer::read(&self.home(node).join("keys"), &guard)
                 .unwrap()
                 .ring(),
+            pools: std::collections::BTreeMap::new(),
         }
     }
 

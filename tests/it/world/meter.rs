@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use dispatch::clock::Timestamp;
 use dispatch::place::Place;
@@ -50,6 +51,10 @@ pub struct Meter {
     bill: Mutex<Bill>,
     /// What this client keeps of folders.
     kept: Mutex<HashMap<String, Vec<Listed>>>,
+    /// How much later it is at the server than it is.
+    later: Mutex<Duration>,
+    /// Most names that one listing of a part takes, if that is fewer than is asked for.
+    most: Mutex<usize>,
 }
 
 impl Meter {
@@ -58,7 +63,19 @@ impl Meter {
             inner,
             bill: Mutex::default(),
             kept: Mutex::default(),
+            later: Mutex::default(),
+            most: Mutex::new(usize::MAX),
         })
+    }
+
+    /// Lets everything that is there grow older by this much, as the server tells it.
+    pub fn age(&self, by: Duration) {
+        *self.later.lock().unwrap() += by;
+    }
+
+    /// Lets a listing of a part take fewer names than is asked for.
+    pub fn narrow(&self, most: usize) {
+        *self.most.lock().unwrap() = most;
     }
 
     /// Returns what was asked since the last time this was asked.
@@ -93,6 +110,14 @@ impl Share for Meter {
         }
         self.count("list", &at.path(), remote);
         listed
+    }
+
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
+        let max = max.min(*self.most.lock().unwrap());
+        let mut listed = self.list(at)?;
+        let is_part = listed.len() > max;
+        listed.truncate(max);
+        Ok((listed, is_part))
     }
 
     fn create(&self, at: &Place, name: &str, bytes: &[u8]) -> Result<(), ShareError> {
@@ -170,7 +195,8 @@ impl Share for Meter {
 
     fn server_time(&self, at: &Place, scratch: &str) -> Result<Timestamp, ShareError> {
         self.change("time", at, 5);
-        self.inner.server_time(at, scratch)
+        let later = *self.later.lock().unwrap();
+        Ok(self.inner.server_time(at, scratch)?.plus(later))
     }
 
     fn free_bytes(&self) -> Result<u64, ShareError> {

@@ -283,6 +283,7 @@ impl World {
             transport: self.transport(life),
             clock: self.clock.clone(),
             keys: keys(),
+            pools: std::collections::BTreeMap::new(),
         }
     }
 

@@ -1,0 +1,320 @@
+//! `dispatch doctor`: what a shared folder is good for.
+//!
+//! Every check runs in a process of its own, this program again under hidden options, which is killed when it takes too
+//! long. This process itself never touches the share: where the server hangs, the table is still printed.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::setup;
+use super::setup::Common;
+use super::voice::Style;
+use super::voice::Voice;
+use crate::chance::Chance;
+use crate::chance::OsChance;
+use crate::clock;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::doctor;
+use crate::doctor::Bench;
+use crate::doctor::CHECKS;
+use crate::doctor::Check;
+use crate::doctor::Finding;
+use crate::doctor::Needs;
+use crate::doctor::Orders;
+use crate::doctor::State;
+use crate::doctor::Verdict;
+use crate::doctor::verdict::Judgement;
+use crate::doctor::waits;
+use crate::exit::Exit;
+use crate::process::launch;
+use crate::process::launch::Trial;
+
+/// Version of `--json`.
+const VERSION: u32 = 1;
+/// How long making and removing the scratch folder may take.
+const FOLDER: Duration = Duration::from_secs(5);
+
+/// Find out what a shared folder is good for
+///
+/// Example: dispatch doctor --root /mnt/dispatch
+///
+/// The verdict is MULTI (everything works), SINGLE (lanes between single nodes work, pools do not) or REFUSE. Exits 0
+/// where the share can be used and no check failed, else 1.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Answer with one JSON object
+    #[arg(long)]
+    json: bool,
+    /// Run this check alone, with these orders
+    #[arg(long, value_name = "N", hide = true, requires = "orders")]
+    check: Option<u8>,
+    /// What a check is told, as JSON
+    #[arg(long, value_name = "JSON", hide = true)]
+    orders: Option<String>,
+    /// Read this folder until killed
+    #[arg(long, value_name = "DIR", hide = true)]
+    busy_in: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Args {
+    /// Returns the flags every program has.
+    #[must_use]
+    pub const fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure`]
+pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
+    if let Some(dir) = &args.busy_in {
+        waits::busy(dir);
+    }
+    if let (Some(number), Some(orders)) = (args.check, &args.orders) {
+        return child(number, orders, voice);
+    }
+    let config = setup::load(args.common.flags(), false)?;
+    let orders = orders(&config, false)?;
+    let examination = examine(&orders, |_| true);
+    if args.json {
+        voice.answer(&examination.json(&orders).to_string())?;
+    } else {
+        examination.show(&orders, voice)?;
+    }
+    Ok(examination.exit())
+}
+
+/// Makes and removes scratch folders under these numbers, beside the checks.
+const PREPARE: u8 = 0;
+const CLEAN: u8 = u8::MAX;
+
+/// One step in a process of its own: its finding is its output.
+fn child(number: u8, orders: &str, voice: &Voice) -> Result<Exit, Failure> {
+    let wrong = |why: &dyn std::fmt::Display| {
+        Failure::new(Exit::Usage, format!("cannot read the orders: {why}"))
+    };
+    let orders: Orders = serde_json::from_str(orders).map_err(|error| wrong(&error))?;
+    let finding = match number {
+        PREPARE => doctor::prepare(&orders).map_or_else(
+            |trouble| trouble.finding(),
+            |()| Finding::pass("there is a scratch folder"),
+        ),
+        CLEAN => {
+            doctor::clean(&orders);
+            Finding::pass("the scratch folder is removed")
+        }
+        number => {
+            let check =
+                Check::numbered(number).ok_or_else(|| wrong(&format!("no check {number}")))?;
+            match Bench::take(orders, number, check.needs == Needs::Bench) {
+                Ok(bench) => check.run(&bench),
+                Err(trouble) => trouble.finding(),
+            }
+        }
+    };
+    let text = serde_json::to_string(&finding).map_err(|error| wrong(&error))?;
+    voice.answer(&text)?;
+    Ok(Exit::Ok)
+}
+
+/// Puts together what checks are told.
+pub(super) fn orders(config: &Config, brief: bool) -> Result<Orders, Failure> {
+    let me = config.node.as_ref();
+    let lanes = config.known_peers().filter_map(|peer| {
+        let me = me?;
+        Some([format!("{me}-to-{peer}"), format!("{peer}-to-{me}")])
+    });
+    Ok(Orders {
+        root: config.root()?.to_owned(),
+        nonce: OsChance.nonce().to_string(),
+        brief,
+        root_id: config.root_id.map(|id| id.to_string()),
+        state: config.state().ok().map(ToOwned::to_owned),
+        keys: config.keys.clone(),
+        lanes: lanes.flatten().collect(),
+        free_bytes_min: config.share.free_bytes_min,
+        program: program(),
+    })
+}
+
+/// This very program, even where its file was replaced meanwhile (proc(5)).
+fn program() -> PathBuf {
+    #[cfg(target_os = "linux")]
+    return PathBuf::from("/proc/self/exe");
+    #[cfg(not(target_os = "linux"))]
+    std::env::current_exe().unwrap_or_else(|_| PathBuf::from("dispatch"))
+}
+
+/// What an examination found.
+pub(super) struct Examination {
+    /// Checks with their findings and the milliseconds they took.
+    pub found: Vec<(&'static Check, Finding, u64)>,
+    /// What it comes to.
+    pub judgement: Judgement,
+}
+
+/// Runs checks, each in a process of its own, and draws the verdict.
+pub(super) fn examine(orders: &Orders, wanted: impl Fn(&Check) -> bool) -> Examination {
+    let prepared = step(PREPARE, FOLDER, orders);
+    let has_bench = prepared.state == State::Pass;
+    let mut found = Vec::new();
+    for check in CHECKS
+        .iter()
+        .filter(|check| check.needs != Needs::Pair && wanted(check))
+    {
+        let began = clock::precise();
+        let finding = match check.needs {
+            // Why there is no scratch folder is told once, by the first check that needs one.
+            Needs::Bench if !has_bench && check.number == 3 => prepared.clone(),
+            Needs::Bench if !has_bench => Finding::unknown("not run: there is no scratch folder"),
+            _ => step(check.number, Duration::from_secs(check.patience_s), orders),
+        };
+        let took = clock::precise().saturating_sub(began).as_millis();
+        found.push((check, finding, u64::try_from(took).unwrap_or(u64::MAX)));
+    }
+    if has_bench {
+        step(CLEAN, FOLDER, orders);
+    }
+    let judgement = doctor::verdict::judge(
+        found
+            .iter()
+            .map(|(check, finding, _)| (check.number, finding)),
+    );
+    Examination { found, judgement }
+}
+
+/// Runs one step in a process of its own. Whatever becomes of that process, there is a finding.
+fn step(number: u8, patience: Duration, orders: &Orders) -> Finding {
+    let bug = |why: String| Finding::unknown(format!("this check broke: {why}"));
+    let text = match serde_json::to_string(orders) {
+        Ok(text) => text,
+        Err(error) => return bug(error.to_string()),
+    };
+    let number = number.to_string();
+    let words = ["doctor", "--check", &number, "--orders", &text].map(OsStr::new);
+    let hung = |end: &str| {
+        let said = format!("no answer within {} s{end}", patience.as_secs());
+        let advice = "the server does not answer, or not in time: is it up, and is the network?";
+        Finding::unknown(said).advise(advice).fact("hung", true)
+    };
+    match launch::trial(&orders.program, &words, patience, &SystemClock) {
+        Ok(Trial::Finished(output)) => {
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| bug(error.to_string()))
+        }
+        Ok(Trial::Killed) => hung("; it was killed"),
+        Ok(Trial::Stuck) => hung("; it could not even be killed"),
+        Err(error) => bug(error.to_string()),
+    }
+}
+
+impl Examination {
+    /// The status of the program.
+    pub(super) fn exit(&self) -> Exit {
+        let failed = self
+            .found
+            .iter()
+            .any(|(_, finding, _)| finding.state == State::Fail);
+        match self.judgement.verdict {
+            Verdict::Refuse => Exit::No,
+            _ if failed => Exit::No,
+            _ => Exit::Ok,
+        }
+    }
+
+    /// The findings that hold the verdict down.
+    pub(super) fn because(&self) -> impl Iterator<Item = (&'static Check, &Finding)> {
+        let named = |check: &&'static Check| self.judgement.because.contains(&check.number);
+        let all = self
+            .found
+            .iter()
+            .map(|(check, finding, _)| (*check, finding));
+        all.filter(move |(check, _)| named(check))
+    }
+
+    fn json(&self, orders: &Orders) -> Value {
+        let checks: Vec<Value> = self.found.iter().map(row).collect();
+        json!({
+            "version": VERSION,
+            "verdict": self.judgement.verdict,
+            "passing": self.judgement.passing,
+            "because": self.judgement.because,
+            "root": orders.root.display().to_string(),
+            "checks": checks,
+        })
+    }
+
+    fn show(&self, orders: &Orders, voice: &Voice) -> Result<(), Failure> {
+        voice.answer(&format!("{}", orders.root.display()))?;
+        for (check, finding, _) in &self.found {
+            let (style, word) = match finding.state {
+                State::Pass => (Style::Green, "pass"),
+                State::Info => (Style::Plain, "info"),
+                State::Warn => (Style::Yellow, "WARN"),
+                State::Unknown => (Style::Yellow, "????"),
+                State::Fail => (Style::Red, "FAIL"),
+            };
+            let word = voice.styled(style, word);
+            voice.answer(&format!(
+                "{word}  {:>2} {:<17} {}",
+                check.number, check.name, finding.said
+            ))?;
+            let notable = !matches!(finding.state, State::Pass);
+            if let Some(advice) = finding.advice.as_ref().filter(|_| notable) {
+                voice.answer(&format!("{:27} -> {advice}", ""))?;
+            }
+        }
+        voice.answer("")?;
+        let verdict = self.judgement.verdict;
+        let style = match verdict {
+            Verdict::Multi => Style::Green,
+            Verdict::Single => Style::Yellow,
+            Verdict::Refuse => Style::Red,
+        };
+        let now = if self.judgement.passing {
+            ", for now"
+        } else {
+            ""
+        };
+        let means = match verdict {
+            Verdict::Multi => "everything works, pools included",
+            Verdict::Single => "lanes between single nodes work, pools do not",
+            Verdict::Refuse => "not usable",
+        };
+        voice.answer(&format!(
+            "{}  {means}{now}",
+            voice.styled(style, &verdict.to_string())
+        ))?;
+        for (check, finding) in self.because() {
+            voice.answer(&format!(
+                "  check {}, {}: {}",
+                check.number, check.name, finding.said
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+fn row((check, finding, took): &(&'static Check, Finding, u64)) -> Value {
+    json!({
+        "number": check.number,
+        "name": check.name,
+        "shows": check.shows,
+        "state": finding.state,
+        "said": finding.said,
+        "advice": finding.advice,
+        "allows": finding.allows,
+        "passing": finding.passing,
+        "facts": finding.facts,
+        "ms": took,
+    })
+}

@@ -1,0 +1,76 @@
+//! Deliberate bugs, so that tests can show that they would be found: each stands at the line it breaks, behind a switch.
+//!
+//! Without the feature `planted`, which no release has, the switch is a constant and the compiler removes what is behind
+//! it. With it, a test sets one bug for its own thread (`docs/TESTING.md`). Nothing else may ask this module.
+
+use crate::outcome::words;
+
+words! {
+    /// A bug that can be planted.
+    Bug {
+        /// A start that is tried again takes the claim name it had before.
+        ClaimNameReused = "claim-name-reused",
+        /// The last look before a start is taken for granted.
+        KillswitchFromMemory = "killswitch-from-memory",
+        /// An executor starts whatever its permit says.
+        PermitIgnored = "permit-ignored",
+        /// A document is moved into place before its bytes are synced.
+        PublishUnsynced = "publish-unsynced",
+        /// The folder is not synced after a document was moved into it.
+        FolderUnsynced = "folder-unsynced",
+        /// A start is recorded and not synced.
+        StartUnsynced = "start-unsynced",
+        /// A decision is recorded and not synced.
+        DecisionUnsynced = "decision-unsynced",
+        /// A rename that failed because the name was absent is taken at its word.
+        AbsentIsAnswer = "absent-is-answer",
+        /// A sender is told that nothing was published where that is not known.
+        UnknownIsFailed = "unknown-is-failed",
+        /// The commit comes before the result is there.
+        CommitFirst = "commit-first",
+        /// The reveal replaces what lies under the public name.
+        RevealReplaces = "reveal-replaces",
+        /// What lies under the public name after the reveal is not read back.
+        RevealUnread = "reveal-unread",
+        /// A known id is admitted as if it were new.
+        IdUnchecked = "id-unchecked",
+        /// Cancels are not looked for between marker and start.
+        CancelUnseen = "cancel-unseen",
+        /// A run directory that was prepared before a restart is not made void.
+        VoidMissing = "void-missing",
+        /// A task that needs an approval is started without.
+        ApprovalAssumed = "approval-assumed",
+        /// The window of a task is judged only when its document is read.
+        WindowOnce = "window-once",
+        /// A task whose executor vanished runs again, whatever it says of itself.
+        LostRunsAgain = "lost-runs-again",
+        /// A run directory is removed before its end is on record.
+        DiscardFirst = "discard-first",
+    }
+}
+
+#[cfg(feature = "planted")]
+thread_local! {
+    static ON: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a bug in everything that this thread does from now on, instead of the one before.
+#[cfg(feature = "planted")]
+pub fn plant(bug: Option<Bug>) {
+    ON.set(bug);
+}
+
+/// Returns whether this bug is planted.
+#[cfg(feature = "planted")]
+#[must_use]
+pub fn is(bug: Bug) -> bool {
+    ON.get() == Some(bug)
+}
+
+/// Returns whether this bug is planted: never.
+#[cfg(not(feature = "planted"))]
+#[must_use]
+#[inline]
+pub const fn is(_: Bug) -> bool {
+    false
+}

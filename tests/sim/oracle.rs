@@ -1,0 +1,426 @@
+//! The guarantees, judged from the truth of the server and of the executors, never from what the code believes.
+
+use std::collections::BTreeMap;
+
+use dispatch::entry::ClaimName;
+use dispatch::entry::ControlKind;
+use dispatch::entry::ControlName;
+use dispatch::entry::QueuedName;
+use dispatch::id::Digest;
+use dispatch::id::TaskId;
+use dispatch::limits;
+use dispatch::place::Place;
+use dispatch::stage::Stage;
+
+use crate::plan::Export;
+use crate::plan::MS;
+use crate::runner::Run;
+use crate::server::Effect;
+use crate::server::File;
+use crate::server::Folder;
+use crate::world::State;
+
+/// What is known of one task, from outside.
+#[derive(Debug, Clone)]
+pub struct Story {
+    pub errand: usize,
+    pub digest: Digest,
+    /// The one task file, once it is published.
+    pub file: Option<File>,
+    /// Its sender was told that it is published.
+    pub is_told: bool,
+    /// Its sender was told that it is not.
+    pub is_denied: bool,
+    /// Agents started, by attempt.
+    pub starts: BTreeMap<u32, u32>,
+    /// Renames into `done/` or `rejected/`.
+    pub commits: u32,
+    /// When an approval of an approver lay in `control/`.
+    pub approved: Option<u64>,
+    /// When a cancel of its sender lay in `control/`, and the name.
+    pub cancelled: Option<(u64, String)>,
+    /// When the marker of its latest start was made.
+    pub marked: u64,
+    /// When a listing of `control/` without that cancel, or a failed reading of it, excused its start.
+    pub excused: u64,
+    /// The first outcome its sender believed.
+    pub outcome: Option<Digest>,
+}
+
+/// What must never happen, and what is needed to see it.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    pub stories: BTreeMap<TaskId, Story>,
+    /// Since when the root has held a killswitch without a break.
+    pub halted: Option<u64>,
+    /// The server forgot what it had acknowledged, against what the guarantees ask of it.
+    pub rolled_back: bool,
+    /// Names may have been made again, because the server forgot them.
+    pub names_forgotten: bool,
+}
+
+impl Oracle {
+    /// The task of a file.
+    fn of_file(&mut self, file: File) -> Option<(TaskId, &mut Story)> {
+        let mut stories = self.stories.iter_mut();
+        stories
+            .find(|(_, story)| story.file == Some(file))
+            .map(|(id, story)| (*id, story))
+    }
+}
+
+/// The stage of a folder, with the days of `done/` among them.
+fn stage_of(place: &Place) -> Option<Stage> {
+    match place {
+        Place::Stage(_, stage) => Some(*stage),
+        Place::Day(..) => Some(Stage::Done),
+        _ => None,
+    }
+}
+
+fn is_switch(name: &str) -> bool {
+    name.to_ascii_uppercase().starts_with("KILLSWITCH")
+}
+
+impl State {
+    /// Looks at what a request did.
+    pub fn judge(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Made(at, name, _) => self.judge_made(*at, name),
+            Effect::Moved {
+                from,
+                to,
+                name,
+                file,
+                replaced,
+            } => self.judge_move(*from, *to, name, *file, *replaced),
+            Effect::Gone(at, name, file) => {
+                if let Some((id, _)) = self.oracle.of_file(*file) {
+                    self.fail(format!("never lost: the file of {id} was removed"));
+                }
+                if self.server.dirs[*at].place == Place::Root && is_switch(name) {
+                    self.note_halts();
+                }
+            }
+            Effect::Other => {}
+        }
+    }
+
+    fn note_halts(&mut self) {
+        let root = self.server.folder(&Place::Root);
+        let is_halted = self.server.dirs[root]
+            .names
+            .keys()
+            .any(|name| is_switch(name));
+        self.oracle.halted = match (self.oracle.halted, is_halted) {
+            (Some(since), true) => Some(since),
+            (None, true) => Some(self.now),
+            (_, false) => None,
+        };
+    }
+
+    fn judge_made(&mut self, at: Folder, name: &str) {
+        let place = self.server.dirs[at].place.clone();
+        if place == Place::Root {
+            self.note_halts();
+        }
+        if let Place::Stage(_, Stage::Processing) = place
+            && let Some(claim) = name.strip_suffix(".start").and_then(ClaimName::parse_stem)
+            && let Some(story) = self.oracle.stories.get_mut(&claim.id)
+        {
+            story.marked = self.now;
+        }
+        let _ = self.server.ever.insert((at, name.to_owned()));
+    }
+
+    fn judge_move(
+        &mut self,
+        from: Folder,
+        to: Folder,
+        name: &str,
+        file: File,
+        replaced: Option<File>,
+    ) {
+        if let Some(other) = replaced {
+            let same = self.server.files[other].bytes == self.server.files[file].bytes;
+            if let Some((id, _)) = self.oracle.of_file(other) {
+                self.fail(format!(
+                    "never lost: the file of {id} was replaced by {name}"
+                ));
+            } else if !same {
+                self.fail(format!("R7: {name} was replaced by other bytes"));
+            }
+        }
+        let (from, place) = (
+            stage_of(&self.server.dirs[from].place),
+            self.server.dirs[to].place.clone(),
+        );
+        let stage = stage_of(&place);
+        if from == Some(Stage::Tmp) && stage == Some(Stage::Inbox) {
+            self.published(name, file);
+        }
+        if stage == Some(Stage::Control) {
+            self.decided_upon(name);
+        }
+        let is_new = self.server.ever.insert((to, name.to_owned()));
+        let Some((id, story)) = self.oracle.of_file(file) else {
+            return;
+        };
+        let was_open = from.is_some_and(Stage::is_open);
+        let is_open = stage.is_some_and(Stage::is_open);
+        let is_over = matches!(stage, Some(Stage::Done | Stage::Rejected));
+        if was_open && is_over {
+            story.commits += 1;
+        }
+        let commits = story.commits;
+        if !is_open && !is_over {
+            self.fail(format!("never lost: the file of {id} was moved to {place}"));
+        }
+        if from.is_some_and(|from| matches!(from, Stage::Done | Stage::Rejected)) && is_open {
+            self.fail(format!(
+                "what is over stays over: {id} was moved to {place}"
+            ));
+        }
+        if commits > 1 {
+            self.fail(format!("one outcome: {id} was committed {commits} times"));
+        }
+        if !is_new && !self.oracle.names_forgotten {
+            self.fail(format!("R1: the name {place}{name} was used before"));
+        }
+        if was_open && stage == Some(Stage::Done) {
+            self.committed(id, &place, name);
+        }
+    }
+
+    /// A task file came into the inbox.
+    fn published(&mut self, name: &str, file: File) {
+        let Some(queued) = QueuedName::parse(name) else {
+            return;
+        };
+        let digest = Digest::of(&self.server.files[file].bytes);
+        let Some(story) = self.oracle.stories.get_mut(&queued.id) else {
+            return;
+        };
+        if story.is_denied {
+            self.fail(format!(
+                "{} was published after its sender was told that it was not",
+                queued.id
+            ));
+        } else if digest != story.digest {
+            self.fail(format!("{} was published with other bytes", queued.id));
+        } else {
+            story.file = Some(file);
+        }
+    }
+
+    /// A decision or a wish came into `control/`.
+    fn decided_upon(&mut self, name: &str) {
+        let Some(control) = ControlName::parse(name) else {
+            return;
+        };
+        let now = self.now;
+        let Some(story) = self.oracle.stories.get_mut(&control.id) else {
+            return;
+        };
+        match control.kind {
+            ControlKind::Ack(_) => story.approved = story.approved.or(Some(now)),
+            ControlKind::Cancel if story.cancelled.is_none() => {
+                story.cancelled = Some((now, name.to_owned()));
+            }
+            ControlKind::Cancel => {}
+        }
+    }
+
+    /// The commit into `done/`: whoever looks now must find a result.
+    fn committed(&mut self, id: TaskId, place: &Place, name: &str) {
+        let stem = name.strip_suffix(".json").unwrap_or(name);
+        let done = self.server.folder(place);
+        let result = self.server.dirs[done]
+            .names
+            .get(&format!("{stem}.result.json"))
+            .or_else(|| {
+                self.server.dirs[done]
+                    .names
+                    .get(&format!("{id}.result.json"))
+            });
+        let bytes = result.map(|file| self.server.files[*file].bytes.clone());
+        let is_whole = bytes.is_some_and(|bytes| bytes.ends_with(b"\"\n}\n"));
+        if !is_whole && !self.oracle.rolled_back {
+            self.fail(format!("one outcome: {id} was committed without a result"));
+        }
+    }
+
+    /// A listing was served: one that hides a cancel from a watcher excuses what follows from it.
+    pub fn listed(&mut self, at: Folder, listing: &crate::client::Listing) {
+        if stage_of(&self.server.dirs[at].place) != Some(Stage::Control) {
+            return;
+        }
+        let now = self.now;
+        for story in self.oracle.stories.values_mut() {
+            if let Some((_, name)) = &story.cancelled
+                && !listing.names.iter().any(|(one, _)| one == name)
+            {
+                story.excused = now;
+            }
+        }
+    }
+
+    /// An agent is started, at this very moment.
+    pub fn starts(&mut self, host: usize, run: &Run) {
+        let (id, attempt, stem) = (run.plan.task, run.plan.attempt, run.plan.claim.clone());
+        self.cover("agent started", || stem.clone());
+        let durable = String::from_utf8_lossy(&self.hosts[host].disk.durable).into_owned();
+        let of_this = |line: &&str| line.contains(&id.to_string());
+        let is_on_record = durable
+            .lines()
+            .filter(of_this)
+            .any(|line| line.contains(&format!("\"{stem}\"")) && line.contains("\"started\""));
+        let is_decided = durable.lines().filter(of_this).any(|line| {
+            line.contains("\"fact\":\"decided\"") || line.contains("\"fact\":\"shut\"")
+        });
+        let (now, halted) = (self.now, self.oracle.halted);
+        let looked = run.plan.permit.looked;
+        let ago = self.boot(host).since(looked);
+        let wall = self.wall(host).minus(ago);
+        let Some(story) = self.oracle.stories.get_mut(&id) else {
+            return self.fail(format!("nothing runs unproved: {stem} is of no sent task"));
+        };
+        *story.starts.entry(attempt).or_default() += 1;
+        let story = story.clone();
+        let errand = self.plan.errands[story.errand].clone();
+        let total: u32 = story.starts.values().sum();
+        if story.starts.values().any(|count| *count > 1) {
+            self.fail(format!(
+                "started at most once: {id} attempt {attempt} again"
+            ));
+        }
+        if total > 1 && !errand.idempotent {
+            self.fail(format!("started at most once: {id} is not idempotent"));
+        }
+        if !is_on_record {
+            self.fail(format!("{stem} was started and is not on record"));
+        }
+        if is_decided {
+            self.fail(format!("{id} was started after its outcome was decided"));
+        }
+        if run.task != story.digest {
+            self.fail(format!("nothing runs unproved: other bytes for {id}"));
+        }
+        if errand.needs_ack && story.approved.is_none() {
+            self.fail(format!(
+                "nothing runs unproved: {id} ran without an approval"
+            ));
+        }
+        if halted.is_some_and(|since| now > since + limits::PERMIT_LIFE.as_millis() as u64 * MS) {
+            let since = halted.unwrap_or(0);
+            self.fail(format!(
+                "stop means stop: {id} started {} ms after the killswitch",
+                (now - since) / MS
+            ));
+        }
+        if let Some((since, name)) = &story.cancelled
+            && *since < story.marked
+            && story.excused < story.marked
+        {
+            self.fail(format!(
+                "{id} started, although {name} was there before its marker"
+            ));
+        }
+        let expires = self.oracle_expiry(&story, &errand);
+        if wall.unix() > expires {
+            self.fail(format!(
+                "nothing runs unproved: {id} started {} s after it expired",
+                wall.unix() - expires
+            ));
+        }
+    }
+
+    fn oracle_expiry(&self, story: &Story, errand: &crate::plan::Errand) -> i64 {
+        let made = self.made.get(story.errand).copied().flatten().unwrap_or(0);
+        made + i64::try_from(errand.lives).unwrap_or(0)
+    }
+
+    /// The server forgot something: what it holds now is where the story goes on.
+    pub fn forgotten(&mut self) {
+        self.oracle.names_forgotten = true;
+        self.note_halts();
+        if self.plan.export == Export::Async {
+            self.oracle.rolled_back = true;
+        }
+        let server = &self.server;
+        for story in self.oracle.stories.values_mut() {
+            let Some(file) = story.file else { continue };
+            let home = server.files[file].home.as_ref();
+            let stage = home.and_then(|(at, _)| stage_of(&server.dirs[*at].place));
+            match stage {
+                Some(stage) if stage.is_open() => story.commits = 0,
+                Some(Stage::Tmp) | None => {
+                    story.commits = 0;
+                    story.file = None;
+                    if self.plan.export == Export::Async {
+                        story.is_told = false;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let lost: Vec<TaskId> = self
+            .oracle
+            .stories
+            .iter()
+            .filter(|(_, story)| story.is_told && story.file.is_none())
+            .map(|(id, _)| *id)
+            .collect();
+        for id in lost {
+            self.fail(format!("never lost: {id} was told and is gone"));
+        }
+    }
+
+    /// What must be so once everything has come to rest.
+    pub fn judge_end(&mut self) {
+        let stories: Vec<(TaskId, Story)> = self
+            .oracle
+            .stories
+            .iter()
+            .map(|(id, story)| (*id, story.clone()))
+            .collect();
+        for (id, story) in stories {
+            let Some(file) = story.file else {
+                if story.is_told {
+                    self.fail(format!("never lost: {id} was told and never published"));
+                }
+                continue;
+            };
+            let home = self.server.files[file].home.clone();
+            let stage = home.and_then(|(at, _)| stage_of(&self.server.dirs[at].place));
+            if !matches!(stage, Some(Stage::Done | Stage::Rejected)) {
+                self.fail(format!(
+                    "never lost: {id} ends in {stage:?}, not in an outcome"
+                ));
+            }
+        }
+    }
+
+    /// A sender believed an outcome.
+    pub fn believed(&mut self, id: TaskId, result: Digest) {
+        let Some(story) = self.oracle.stories.get_mut(&id) else {
+            return;
+        };
+        match story.outcome {
+            None => story.outcome = Some(result),
+            Some(first) if first == result => {}
+            Some(_) if self.oracle.rolled_back => {}
+            Some(_) => self.fail(format!("one outcome: {id} has a second one")),
+        }
+    }
+
+    /// Whether every task has come to its end, as far as the server knows.
+    pub fn is_settled(&self) -> bool {
+        self.oracle.stories.values().all(|story| {
+            let Some(file) = story.file else { return true };
+            let home = self.server.files[file].home.as_ref();
+            let stage = home.and_then(|(at, _)| stage_of(&self.server.dirs[*at].place));
+            matches!(stage, Some(Stage::Done | Stage::Rejected))
+        })
+    }
+}
