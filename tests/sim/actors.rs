@@ -173,6 +173,7 @@ impl Seat {
             transport: self.transport(),
             clock: self.clock(),
             keys: keys(),
+            pools: self.settings().pools,
         }
     }
 
@@ -255,6 +256,7 @@ impl Seat {
             profiles: BTreeMap::from([(default, profile)]),
             root_id: Some(ROOT_ID.to_owned()),
             free_bytes_min: 0,
+            lost_max: None,
             only: None,
             poll_ms: state.plan.poll / MS,
         }
