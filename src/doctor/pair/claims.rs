@@ -19,6 +19,8 @@ use crate::doctor::bench::to;
 
 /// Sources that both want.
 const SOURCES: usize = 500;
+/// After so many the two wait for each other.
+const ABREAST: usize = 20;
 /// Names that both create.
 const NAMES: usize = 60;
 /// Rounds of each of the two decisions in each direction.
@@ -57,6 +59,10 @@ pub(in crate::doctor) fn competing(bench: &Bench) -> Result<Finding, Trouble> {
     let mut odd = Tally::default();
     let me = talk.session.me.clone();
     for number in 0..SOURCES {
+        if number % ABREAST == 0 {
+            // Else the quicker host wins them all, and nothing is seen of a race.
+            talk.together()?;
+        }
         let name = format!("{number}.{me}");
         match bench::rename(&sources.join(number.to_string()), &won.join(&name)) {
             Ok(()) => bag.won.push(number),
@@ -96,6 +102,9 @@ fn create_both(talk: &mut Talk<'_>, bag: &mut Bag) -> Result<(), Trouble> {
     }
     talk.together()?;
     for number in 0..NAMES {
+        if number < NAMES / 2 {
+            talk.together()?;
+        }
         if number == NAMES / 2 {
             // From here on in turn: what the first one made is there when the second one tries.
             if !talk.leads() {

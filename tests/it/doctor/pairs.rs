@@ -110,7 +110,6 @@ fn a_rename_that_copies_has_two_winners() {
 fn an_exclusive_create_that_is_not_is_found() {
     let Some(reports) = seen("19", |manner| {
         manner.exclusive = Exclusive::Ignored;
-        manner.absent_ttl = Duration::from_secs(30);
     }) else {
         return;
     };
