@@ -106,6 +106,8 @@ words! {
         HaltGone = "halt_gone",
         /// The share cannot be used; nothing starts.
         ShareLost = "share_lost",
+        /// A share that the doctor refuses is served all the same, because the operator said so.
+        ShareRefuse = "share_refuse",
         /// The share can be used again.
         ShareBack = "share_back",
         /// Too little space is left to claim anything.

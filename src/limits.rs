@@ -53,9 +53,9 @@ pub const MISSES_MAX: u32 = 5;
 /// Pause after the first of them; the second waits twice as long, and so on.
 pub const MISS_PAUSE: Duration = Duration::from_millis(500);
 /// After a start that came too late: how long starts go one by one.
-pub const LATE_CARE: Duration = Duration::from_secs(30);
+pub const LATE_CARE: Duration = Duration::from_secs(5);
 /// How far apart they are then.
-pub const LATE_APART: Duration = Duration::from_secs(1);
+pub const LATE_APART: Duration = Duration::from_millis(500);
 /// An agent that has given its final result but neither works nor exits is ended after this long.
 pub const RESULT_LINGER: Duration = Duration::from_secs(30);
 /// How long freezing and killing of descendants is repeated before the rest is reported.
@@ -82,6 +82,16 @@ pub const STIR_BUSY: Duration = Duration::from_secs(60);
 pub const STIR_IDLE: Duration = Duration::from_secs(300);
 /// How often identity and free space of the share are asked.
 pub const SLOW_LOOK: Duration = Duration::from_secs(60);
+/// How often it is tried whether a share can be written again that could not.
+pub const WRITE_LOOK: Duration = Duration::from_secs(10);
+/// How often the clock is compared with the server's, where they agreed.
+pub const SKEW_LOOK: Duration = Duration::from_secs(3600);
+/// A difference to the server's clock that is worth telling.
+pub const SKEW_TOLD: Duration = Duration::from_secs(30);
+/// A step of the wall clock against the boot clock after which it is compared at once.
+pub const CLOCK_STEP: Duration = Duration::from_secs(5);
+/// Longest time for which a lane is left alone that takes no outcomes.
+pub const COMMIT_PAUSE_MAX: Duration = Duration::from_secs(60);
 /// How long a watcher waits for one call to the share before it goes on without it. A server that restarts answers
 /// after 21 to 28 s (measured on Linux 6.1, NFSv3 and NFSv4.2), and then nothing was lost.
 pub const SHARE_PATIENCE: Duration = Duration::from_secs(30);
@@ -235,7 +245,9 @@ const _: () = assert!(GRANT_LOOK.as_secs() * 3 < GRANT_PATIENCE.as_secs());
 // Nobody makes a run directory void while the permit in it may still be good.
 const _: () = assert!(PERMIT_LIFE.as_millis() < HAND_OVER_MAX.as_millis());
 // One that goes alone has its permit for itself.
-const _: () = assert!(PERMIT_LIFE.as_millis() < LATE_APART.as_millis());
+const _: () = assert!(PERMIT_LIFE.as_millis() <= LATE_APART.as_millis());
+// Two that were late together are tried again together, after the longest pause at the latest.
+const _: () = assert!(MISS_PAUSE.as_millis() * 8 < LATE_CARE.as_millis());
 // A document fits what its reader is willing to read.
 const _: () = assert!(REQUEST_BYTES_MAX < TASK_BYTES_MAX && BEAT_BYTES <= CONTROL_BYTES_MAX);
 const _: () = assert!(FINAL_TEXT_BYTES_MAX <= TAIL_BYTES);

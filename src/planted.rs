@@ -47,6 +47,16 @@ words! {
         LostRunsAgain = "lost-runs-again",
         /// A run directory is removed before its end is on record.
         DiscardFirst = "discard-first",
+        /// In a pool the claim is looked for before the marker is made.
+        MarkerAfterCheck = "marker-after-check",
+        /// Whoever takes a claim over reads the markers first and takes it then.
+        ReaperReadsFirst = "reaper-reads-first",
+        /// Whoever takes over what another took over and left does not read the markers again.
+        TakeoverForgets = "takeover-forgets",
+        /// The term of a lease is counted on the wall clock.
+        LeaseByWallClock = "lease-by-wall-clock",
+        /// The sender's node lets a second claim start though the first was not given back.
+        TwoGrants = "two-grants",
     }
 }
 

@@ -10,6 +10,7 @@ always\t'Always'
 never\t'Never'"
 complete -c dispatch-watch -l once -d 'Do rounds until nothing is left to do, then end'
 complete -c dispatch-watch -l check -d 'Look at configuration, keys, share and agents, say what is wrong, and end'
+complete -c dispatch-watch -l insecure-share -d 'Serve a share that the doctor refuses: you say that the guarantees need not hold'
 complete -c dispatch-watch -l adopt -d 'Take tasks that are older than this node\'s journal: you say that none of them ran'
 complete -c dispatch-watch -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch-watch -s q -l quiet -d 'Say nothing beside the answer and errors'

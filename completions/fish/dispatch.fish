@@ -140,6 +140,7 @@ always\t'Always'
 never\t'Never'"
 complete -c dispatch -n "__fish_dispatch_using_subcommand watch" -l once -d 'Do rounds until nothing is left to do, then end'
 complete -c dispatch -n "__fish_dispatch_using_subcommand watch" -l check -d 'Look at configuration, keys, share and agents, say what is wrong, and end'
+complete -c dispatch -n "__fish_dispatch_using_subcommand watch" -l insecure-share -d 'Serve a share that the doctor refuses: you say that the guarantees need not hold'
 complete -c dispatch -n "__fish_dispatch_using_subcommand watch" -l adopt -d 'Take tasks that are older than this node\'s journal: you say that none of them ran'
 complete -c dispatch -n "__fish_dispatch_using_subcommand watch" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand watch" -s q -l quiet -d 'Say nothing beside the answer and errors'
@@ -273,6 +274,7 @@ resume\t''
 halt_seen\t''
 halt_gone\t''
 share_lost\t''
+share_refuse\t''
 share_back\t''
 disk_low\t''
 clock_rollback\t''
@@ -309,6 +311,10 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l verify -d 'Che
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l only -d 'Only these checks, by number; the verdict then says less' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l as -d 'With --pair: the name of this side, where no configuration says it' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l with -d 'With --pair: the name of the other side; else whoever comes' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l within -d 'With --pair: how long to wait for the other side' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l check -d 'Run this check alone, with these orders' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l orders -d 'What a check is told, as JSON' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l busy-in -d 'Read this folder until killed' -r -F
@@ -321,6 +327,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l color -d 'W
 always\t'Always'
 never\t'Never'"
 complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l json -d 'Answer with one JSON object'
+complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l pair -d 'Examine the share together with the doctor of another host, which is started there at the same time'
 complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -193,7 +193,7 @@ impl Folder {
     /// [`Error::Disk`], [`Error::Format`].
     pub fn state(&self) -> Result<RunState, Error> {
         let held = LockFile::is_held(&self.member("lock")).map_err(failed)?;
-        if let Some(report) = self.report()? {
+        if let Some(report) = self.readable_report()? {
             // While the executor lives, its agent may: then this may be the agent's word instead of the executor's.
             return Ok(match held {
                 true => RunState::Running,
@@ -214,7 +214,7 @@ impl Folder {
             return Ok(RunState::Running);
         }
         // It may have ended between the looks, report first, lock last.
-        Ok(match self.report()? {
+        Ok(match self.readable_report()? {
             Some(report) => RunState::Finished(Box::new(report)),
             None if taker.is_empty() => RunState::Void,
             None => RunState::Lost,
@@ -258,6 +258,15 @@ impl Folder {
         self.read("report.json", DOCUMENT_BYTES_MAX)?
             .map(|bytes| self.parse("report.json", &bytes))
             .transpose()
+    }
+
+    /// The report, if it is one. It is written whole or not at all: where somebody or a broken disk changed it, it will
+    /// not become readable, and what the agent did is not known.
+    fn readable_report(&self) -> Result<Option<Report>, Error> {
+        match self.report() {
+            Err(Error::Format { .. }) => Ok(None),
+            report => report,
+        }
     }
 
     /// Writes the report: the end of the attempt.
@@ -348,6 +357,10 @@ impl Folder {
     fn read(&self, name: &str, max: usize) -> Result<Option<Vec<u8>>, Error> {
         match disk::read_bounded(&self.member(name), max) {
             Err(error) if error.is(io::ErrorKind::NotFound) => Ok(None),
+            Err(disk::Error::TooLarge { path, max }) => Err(Error::Format {
+                path,
+                why: format!("larger than {max} bytes"),
+            }),
             other => other.map(Some).map_err(failed),
         }
     }

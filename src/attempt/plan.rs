@@ -10,6 +10,8 @@ use crate::clock::Clock;
 use crate::id::Party;
 use crate::id::TaskId;
 use crate::limits;
+use crate::planted;
+use crate::planted::Bug;
 use crate::profile::Profile;
 
 /// The right to start one agent, for half a second from the last look at the killswitch.
@@ -25,6 +27,9 @@ impl Permit {
     #[must_use]
     pub fn is_good(&self, clock: &dyn Clock) -> bool {
         let now = clock.boot();
+        if planted::is(Bug::PermitIgnored) {
+            return true;
+        }
         now >= self.looked && now.since(self.looked) <= limits::PERMIT_LIFE
     }
 }

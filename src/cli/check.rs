@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::failure::Failure;
 use super::setup::Setup;
+use super::suit;
 use super::voice::Style;
 use super::voice::Voice;
 use crate::config;
@@ -29,6 +30,7 @@ pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
         setup.check_root().map(|()| setup.transport.title()),
     )?;
     table.row("state", state(setup))?;
+    table.row("doctor", suit::in_a_word(setup))?;
     if let Some(file) = &setup.config.file {
         let root = setup.config.root.as_deref();
         let finding = match config::inspect(file, root) {

@@ -68,10 +68,10 @@ pub(super) struct Daemon {
     state: PathBuf,
     /// What the key folders looked like when the keys were last read.
     keys_seen: Vec<Option<SystemTime>>,
-    /// When a task was last sent to a pool from here.
-    asked: Option<SystemTime>,
     /// When old segments of the log are looked for next.
     retire: BootTime,
+    /// When a task was last sent to a pool from here.
+    asked: Option<SystemTime>,
 }
 
 impl Daemon {
@@ -138,8 +138,8 @@ impl Daemon {
             runs,
             state: state.to_owned(),
             keys_seen: key_folders(setup),
-            asked: asked_at(state),
             retire: setup.clock.boot().plus(limits::SWEEP_SOON),
+            asked: asked_at(state),
         })
     }
 
@@ -343,6 +343,7 @@ impl Daemon {
     ) -> Result<Exit, Failure> {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         let mut pace = Pace::new(setup.config.rhythm(), setup.clock.boot());
+        let mut was_lost = false;
         while !stop.load(Ordering::Relaxed) {
             pulse.beat();
             self.tell_pace(&pace, setup.clock.boot());
@@ -350,8 +351,14 @@ impl Daemon {
             pulse.beat();
             wake.follow(self.run_folders());
             // Tied to a completed round, not to a timer: a watcher that hangs is found out.
-            let status = self.status();
+            let status = self.status(setup);
             let _ = sd_notify::notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
+            let is_lost = self.trouble().is_some_and(flow::Trouble::is_lost);
+            if was_lost && !is_lost {
+                // What was watched went with the mount.
+                watch_share(setup, &mut wake)?;
+            }
+            was_lost = is_lost;
             self.wait(setup, round, &mut pace, &wake);
         }
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
@@ -362,6 +369,7 @@ impl Daemon {
                 wake.wait(Duration::from_millis(100));
             }
         }
+        self.node.leave();
         self.end();
         Ok(Exit::Ok)
     }
@@ -389,8 +397,14 @@ impl Daemon {
         self.node.settings.poll_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
     }
 
-    fn status(&self) -> String {
-        let trouble = self.node.view().trouble.as_ref();
+    fn status(&self, setup: &Setup) -> String {
+        let view = self.node.view();
+        let trouble = view.trouble.as_ref();
+        if let (Some(trouble), Some(since)) = (trouble, view.lost_since) {
+            let lasts = setup.clock.boot().since(since).as_secs();
+            let hang = setup.share.hang().map(|hang| format!("; {hang}"));
+            return format!("{trouble}; for {lasts} s{}", hang.unwrap_or_default());
+        }
         trouble.map_or_else(
             || {
                 format!(
@@ -447,6 +461,7 @@ fn settings(setup: &Setup) -> Settings {
         profiles: setup.config.profiles.clone(),
         root_id: setup.config.root_id.map(|id| id.to_string()),
         free_bytes_min: setup.config.share.free_bytes_min,
+        lost_max: setup.config.share.lost_max,
         only: None,
         poll_ms: u64::try_from(setup.config.poll.as_millis()).unwrap_or(u64::MAX),
     }

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::failure::Failure;
 use super::setup;
 use super::setup::Common;
+use super::suit;
 use super::voice::Style;
 use super::voice::Voice;
 use crate::chance::Chance;
@@ -29,20 +30,28 @@ use crate::doctor::Needs;
 use crate::doctor::Orders;
 use crate::doctor::State;
 use crate::doctor::Verdict;
+use crate::doctor::bench::Trouble;
+use crate::doctor::pair::meet;
+use crate::doctor::pair::meet::Search;
 use crate::doctor::verdict::Judgement;
 use crate::doctor::waits;
+use crate::escape;
 use crate::exit::Exit;
+use crate::id::NodeName;
 use crate::process::launch;
 use crate::process::launch::Trial;
+use crate::units;
 
 /// Version of `--json`.
 const VERSION: u32 = 1;
 /// How long making and removing the scratch folder may take.
-const FOLDER: Duration = Duration::from_secs(5);
+const FOLDER: Duration = Duration::from_secs(8);
 
 /// Find out what a shared folder is good for
 ///
-/// Example: dispatch doctor --root /mnt/dispatch
+/// Example, on one host: dispatch doctor --root /mnt/dispatch
+///
+/// Example, on both hosts at the same time: dispatch doctor --pair
 ///
 /// The verdict is MULTI (everything works), SINGLE (lanes between single nodes work, pools do not) or REFUSE. Exits 0
 /// where the share can be used and no check failed, else 1.
@@ -51,6 +60,21 @@ pub struct Args {
     /// Answer with one JSON object
     #[arg(long)]
     json: bool,
+    /// Only these checks, by number; the verdict then says less
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    only: Vec<u8>,
+    /// Examine the share together with the doctor of another host, which is started there at the same time
+    #[arg(long)]
+    pair: bool,
+    /// With --pair: the name of this side, where no configuration says it
+    #[arg(long = "as", value_name = "NODE", requires = "pair")]
+    name: Option<NodeName>,
+    /// With --pair: the name of the other side; else whoever comes
+    #[arg(long = "with", value_name = "NODE", requires = "pair")]
+    other: Option<NodeName>,
+    /// With --pair: how long to wait for the other side
+    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "2m", requires = "pair")]
+    within: Duration,
     /// Run this check alone, with these orders
     #[arg(long, value_name = "N", hide = true, requires = "orders")]
     check: Option<u8>,
@@ -84,8 +108,21 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         return child(number, orders, voice);
     }
     let config = setup::load(args.common.flags(), false)?;
-    let orders = orders(&config, false)?;
-    let examination = examine(&orders, |_| true);
+    let mut orders = orders(&config, false)?;
+    if args.pair {
+        orders.search = Some(search(args, &config)?);
+    }
+    let examination = examine(&orders, |check| {
+        args.only.is_empty() || args.only.contains(&check.number)
+    });
+    if args.only.is_empty() {
+        let found: Vec<(u8, Finding)> = examination
+            .found
+            .iter()
+            .map(|(check, finding, _)| (check.number, finding.clone()))
+            .collect();
+        suit::keep(&config, &found);
+    }
     if args.json {
         voice.answer(&examination.json(&orders).to_string())?;
     } else {
@@ -94,8 +131,11 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     Ok(examination.exit())
 }
 
-/// Makes and removes scratch folders under these numbers, beside the checks.
+/// Makes and removes scratch folders, and meets the other host, under these numbers, beside the checks.
 const PREPARE: u8 = 0;
+const MEET: u8 = u8::MAX - 1;
+/// The checks of a start, all in one process.
+pub(super) const BRIEF: u8 = u8::MAX - 2;
 const CLEAN: u8 = u8::MAX;
 
 /// One step in a process of its own: its finding is its output.
@@ -104,11 +144,20 @@ fn child(number: u8, orders: &str, voice: &Voice) -> Result<Exit, Failure> {
         Failure::new(Exit::Usage, format!("cannot read the orders: {why}"))
     };
     let orders: Orders = serde_json::from_str(orders).map_err(|error| wrong(&error))?;
+    let said = |text: Result<String, serde_json::Error>| {
+        voice.answer(&text.map_err(|error| wrong(&error))?)?;
+        Ok(Exit::Ok)
+    };
     let finding = match number {
+        BRIEF => return said(serde_json::to_string(&brief(&orders))),
         PREPARE => doctor::prepare(&orders).map_or_else(
             |trouble| trouble.finding(),
             |()| Finding::pass("there is a scratch folder"),
         ),
+        MEET => {
+            let search = orders.search.clone().unwrap_or_default();
+            meet::meet(&orders, &search).unwrap_or_else(Trouble::finding)
+        }
         CLEAN => {
             doctor::clean(&orders);
             Finding::pass("the scratch folder is removed")
@@ -116,15 +165,33 @@ fn child(number: u8, orders: &str, voice: &Voice) -> Result<Exit, Failure> {
         number => {
             let check =
                 Check::numbered(number).ok_or_else(|| wrong(&format!("no check {number}")))?;
-            match Bench::take(orders, number, check.needs == Needs::Bench) {
+            match Bench::take(orders, number, check.needs) {
                 Ok(bench) => check.run(&bench),
                 Err(trouble) => trouble.finding(),
             }
         }
     };
-    let text = serde_json::to_string(&finding).map_err(|error| wrong(&error))?;
-    voice.answer(&text)?;
-    Ok(Exit::Ok)
+    said(serde_json::to_string(&finding))
+}
+
+/// The checks of a start, one after the other.
+fn brief(orders: &Orders) -> Vec<(u8, Finding)> {
+    let prepared = doctor::prepare(orders).map_err(Trouble::finding);
+    let mut found = Vec::new();
+    for check in CHECKS.iter().filter(|check| check.at_start) {
+        let finding = match (&prepared, check.needs) {
+            (Err(why), Needs::Bench) => why.clone(),
+            _ => match Bench::take(orders.clone(), check.number, check.needs) {
+                Ok(bench) => check.run(&bench),
+                Err(trouble) => trouble.finding(),
+            },
+        };
+        found.push((check.number, finding));
+    }
+    if prepared.is_ok() {
+        doctor::clean(orders);
+    }
+    found
 }
 
 /// Puts together what checks are told.
@@ -143,6 +210,8 @@ pub(super) fn orders(config: &Config, brief: bool) -> Result<Orders, Failure> {
         keys: config.keys.clone(),
         lanes: lanes.flatten().collect(),
         free_bytes_min: config.share.free_bytes_min,
+        search: None,
+        session: None,
         program: program(),
     })
 }
@@ -163,11 +232,30 @@ pub(super) struct Examination {
     pub judgement: Judgement,
 }
 
-/// Runs checks, each in a process of its own, and draws the verdict.
+/// Whom to look for: the one named, else whoever comes.
+fn search(args: &Args, config: &Config) -> Result<Search, Failure> {
+    let me = args.name.as_ref().or(config.node.as_ref());
+    let me = me.ok_or_else(|| {
+        Failure::new(Exit::Usage, "this side has no name")
+            .hint("give one with --as NODE, another one on the other host")
+    })?;
+    Ok(Search {
+        me: me.to_string(),
+        only: args.other.as_ref().map(ToString::to_string),
+        known: config.known_peers().map(ToString::to_string).collect(),
+        wait_s: args.within.as_secs().max(1),
+    })
+}
+
+/// Runs checks, each in a process of its own, and draws the verdict. Those of two hosts come first, while both are
+/// there.
 pub(super) fn examine(orders: &Orders, wanted: impl Fn(&Check) -> bool) -> Examination {
     let prepared = step(PREPARE, FOLDER, orders);
     let has_bench = prepared.state == State::Pass;
     let mut found = Vec::new();
+    if orders.search.is_some() {
+        together(orders, has_bench, &wanted, &mut found);
+    }
     for check in CHECKS
         .iter()
         .filter(|check| check.needs != Needs::Pair && wanted(check))
@@ -179,18 +267,63 @@ pub(super) fn examine(orders: &Orders, wanted: impl Fn(&Check) -> bool) -> Exami
             Needs::Bench if !has_bench => Finding::unknown("not run: there is no scratch folder"),
             _ => step(check.number, Duration::from_secs(check.patience_s), orders),
         };
-        let took = clock::precise().saturating_sub(began).as_millis();
-        found.push((check, finding, u64::try_from(took).unwrap_or(u64::MAX)));
+        found.push((check, finding, since(began)));
     }
     if has_bench {
         step(CLEAN, FOLDER, orders);
     }
+    found.sort_by_key(|(check, _, _)| check.number);
     let judgement = doctor::verdict::judge(
         found
             .iter()
             .map(|(check, finding, _)| (check.number, finding)),
     );
     Examination { found, judgement }
+}
+
+fn since(began: Duration) -> u64 {
+    u64::try_from(clock::precise().saturating_sub(began).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Meets the other host and runs the checks of two.
+fn together(
+    orders: &Orders,
+    has_bench: bool,
+    wanted: &impl Fn(&Check) -> bool,
+    found: &mut Vec<(&'static Check, Finding, u64)>,
+) {
+    let wait_s = orders.search.as_ref().map_or(0, |search| search.wait_s);
+    let met = match has_bench {
+        true => step(MEET, Duration::from_secs(wait_s + 20), orders),
+        false => Finding::unknown("not run: there is no scratch folder"),
+    };
+    let session = met
+        .facts
+        .get("session")
+        .and_then(|value| serde_json::from_value(value.clone()).ok());
+    let mut gone = session.is_none();
+    let orders = Orders {
+        session,
+        ..orders.clone()
+    };
+    let mut told = false;
+    for check in CHECKS
+        .iter()
+        .filter(|check| check.needs == Needs::Pair && wanted(check))
+    {
+        let began = clock::precise();
+        let finding = match (gone, orders.session.is_some()) {
+            (_, false) if !std::mem::replace(&mut told, true) => met.clone(),
+            (_, false) => Finding::unknown("not run: the other host was not met"),
+            (true, true) => Finding::unknown("not run: the other host is gone"),
+            (false, true) => step(check.number, Duration::from_secs(check.patience_s), &orders),
+        };
+        gone |= finding
+            .facts
+            .get("errno")
+            .is_some_and(|errno| *errno == nix::errno::Errno::ETIMEDOUT as i32);
+        found.push((check, finding, since(began)));
+    }
 }
 
 /// Runs one step in a process of its own. Whatever becomes of that process, there is a finding.
@@ -266,11 +399,13 @@ impl Examination {
             let word = voice.styled(style, word);
             voice.answer(&format!(
                 "{word}  {:>2} {:<17} {}",
-                check.number, check.name, finding.said
+                check.number,
+                check.name,
+                shown(&finding.said)
             ))?;
             let notable = !matches!(finding.state, State::Pass);
             if let Some(advice) = finding.advice.as_ref().filter(|_| notable) {
-                voice.answer(&format!("{:27} -> {advice}", ""))?;
+                voice.answer(&format!("{:27} -> {}", "", shown(advice)))?;
             }
         }
         voice.answer("")?;
@@ -297,11 +432,18 @@ impl Examination {
         for (check, finding) in self.because() {
             voice.answer(&format!(
                 "  check {}, {}: {}",
-                check.number, check.name, finding.said
+                check.number,
+                check.name,
+                shown(&finding.said)
             ))?;
         }
         Ok(())
     }
+}
+
+/// What a check said may be what the other host said: never believed by a terminal.
+pub(super) fn shown(text: &str) -> String {
+    escape::excerpt(text, 600)
 }
 
 fn row((check, finding, took): &(&'static Check, Finding, u64)) -> Value {

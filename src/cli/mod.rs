@@ -39,6 +39,7 @@ pub mod show;
 mod speech;
 mod started;
 pub mod status;
+mod suit;
 pub mod verify;
 pub mod voice;
 pub mod wait;

@@ -268,6 +268,17 @@ impl Setup {
         }
     }
 
+    /// Returns by how many seconds this host's clock is ahead of the server's, where that is worth telling.
+    #[must_use]
+    pub fn clock_ahead(&self, lane: &Lane) -> Option<i64> {
+        if self.share.hang().is_some() {
+            return None;
+        }
+        let server = self.transport.server_time(lane).ok()?;
+        let ahead = self.clock.wall().unix().saturating_sub(server.unix());
+        (ahead.unsigned_abs() > limits::SKEW_TOLD.as_secs()).then_some(ahead)
+    }
+
     /// Returns what sends, waits and looks.
     #[must_use]
     pub fn sender(&self) -> Sender {

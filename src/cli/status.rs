@@ -161,6 +161,16 @@ fn show(report: &Report, voice: &Voice) -> Result<(), Failure> {
             "by its own journal: {} running, {} waiting, {} for an approval, {} ending; the watcher {watcher}",
             local.running, local.waiting, local.parked, local.ending
         ))?;
+        if local.spooled > 0 {
+            let since = local
+                .spooled_since
+                .map(|at| format!(", the oldest of {at}"));
+            voice.answer(&format!(
+                "in its spool: {} decided outcomes wait for the share{}",
+                local.spooled,
+                since.unwrap_or_default()
+            ))?;
+        }
     }
     if !report.running.is_empty() {
         voice.answer("")?;

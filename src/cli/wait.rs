@@ -28,6 +28,9 @@ use crate::status::Scene;
 use crate::status::local;
 use crate::units;
 
+/// Pause between two looks at a share that does not answer yet.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// Wait for the outcome of tasks
 ///
 /// Example: dispatch wait --for 90s 0198f1c2-8a00-7000-8000-0123456789ab
@@ -102,20 +105,53 @@ pub struct Wanted {
 /// [`Failure`]
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = Setup::new(&args.common, voice)?;
-    setup.check_root()?;
-    let wanted = if args.all {
-        open(&setup)?
-    } else {
-        named(&setup, &args.ids)?
+    let deadline = args.at_most.map_or(Deadline::Never, Deadline::After);
+    let began = setup.clock.boot();
+    let wanted = find(&setup, args, deadline, voice)?;
+    let deadline = match deadline {
+        Deadline::Never => deadline,
+        Deadline::After(time) => {
+            Deadline::After(time.saturating_sub(setup.clock.boot().since(began)))
+        }
     };
     if wanted.is_empty() {
         voice.note("no task of this node is open");
     }
-    let deadline = args.at_most.map_or(Deadline::Never, Deadline::After);
     if let ([one_wanted], false) = (wanted.as_slice(), args.any) {
         return one(&setup, voice, one_wanted, deadline, args.json);
     }
     several(&setup, voice, wanted, deadline, args)
+}
+
+/// Finds the tasks that are meant. A share that does not answer is waited for, as everything else is.
+fn find(
+    setup: &Setup,
+    args: &Args,
+    deadline: Deadline,
+    voice: &Voice,
+) -> Result<Vec<Wanted>, Failure> {
+    let began = setup.clock.boot();
+    let mut is_told = false;
+    loop {
+        let found = setup.check_root().and_then(|()| match args.all {
+            true => open(setup),
+            false => named(setup, &args.ids),
+        });
+        let over = match deadline {
+            Deadline::Never => false,
+            Deadline::After(time) => setup.clock.boot().since(began) >= time,
+        };
+        match found {
+            Err(failure) if failure.exit() == Exit::TryAgain && !over => {
+                if !is_told {
+                    voice.warn(&format!("{failure}; waiting"));
+                    is_told = true;
+                }
+                setup.clock.sleep(LOOK);
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Waits for one task and shows its outcome.

@@ -15,6 +15,7 @@ use super::failure::Failure;
 use super::setup;
 use super::setup::Common;
 use super::setup::Setup;
+use super::suit;
 use super::voice::Voice;
 use crate::disk;
 use crate::disk::LockFile;
@@ -33,6 +34,9 @@ pub struct Args {
     /// Look at configuration, keys, share and agents, say what is wrong, and end
     #[arg(long)]
     check: bool,
+    /// Serve a share that the doctor refuses: you say that the guarantees need not hold
+    #[arg(long)]
+    insecure_share: bool,
     /// Take tasks that are older than this node's journal: you say that none of them ran
     #[arg(long)]
     adopt: bool,
@@ -62,7 +66,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let mut flags = args.common.flags();
     flags.poll = args.poll;
     flags.slots = args.slots;
-    let setup = Setup::of(setup::load(flags, false)?, &args.common, voice)?;
+    let mut setup = Setup::of(setup::load(flags, false)?, &args.common, voice)?;
     if args.check {
         return check::run(&setup, voice);
     }
@@ -85,6 +89,8 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         }
         other => other?,
     }
+    let share = suit::vet(&setup, args.insecure_share, voice)?;
+    suit::without_pools(&mut setup, share, voice);
     setup.patient.wait_at_most(limits::SHARE_PATIENCE);
     let daemon = Daemon::assemble(&setup, &state, args.adopt)?;
     if args.once {

@@ -11,6 +11,7 @@ use super::voice::Voice;
 use super::wait;
 use crate::escape;
 use crate::exit::Exit;
+use crate::limits;
 use crate::status::why;
 
 /// Say in one line why a task is where it is
@@ -49,6 +50,15 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let Some(because) = why::of(&scene, &wanted.lane, wanted.id)? else {
         return Err(wait::nowhere(&args.id));
     };
+    if let Some(ahead) = setup.clock_ahead(&wanted.lane) {
+        let way = if ahead > 0 { "ahead of" } else { "behind" };
+        voice.warn(&format!(
+            "the clock of this host is {} s {way} the file server's; \
+             documents that differ by more than {} s are refused",
+            ahead.unsigned_abs(),
+            limits::SKEW.as_secs()
+        ));
+    }
     if args.json {
         let line = json!({"version": 1, "id": wanted.id, "lane": wanted.lane.to_string(),
             "state": because.state, "why": because.text, "next": because.next});

@@ -157,6 +157,7 @@ pub(super) struct WatchTable {
 pub(super) struct ShareTable {
     pub(super) group: Field<String>,
     pub(super) free_min: Field<Size>,
+    pub(super) lost_max: Field<Time>,
     pub(super) keep: Field<Time>,
     pub(super) keep_size: Field<Size>,
 }

@@ -112,6 +112,8 @@ pub struct Share {
     pub group: Option<String>,
     /// Free space below which nothing new is claimed, in bytes.
     pub free_bytes_min: u64,
+    /// How long what runs may go on while the share is lost; to its own bounds where `None`.
+    pub lost_max: Option<Duration>,
     /// How long outcomes are kept; for ever, where `None`.
     pub keep: Option<Duration>,
     /// How many bytes of outcomes of earlier days are kept in each lane; any number, where `None`.
@@ -123,6 +125,7 @@ impl Default for Share {
         Self {
             group: None,
             free_bytes_min: limits::FREE_BYTES_MIN,
+            lost_max: None,
             keep: None,
             keep_bytes: None,
         }

@@ -90,6 +90,7 @@ pub(super) fn share(config: &Config) -> Vec<Cell> {
     vec![
         ("group", config.share.group.as_ref().map(quoted)),
         ("free_min", size(config.share.free_bytes_min)),
+        ("lost_max", config.share.lost_max.and_then(time)),
         ("keep", config.share.keep.and_then(time)),
         ("keep_size", config.share.keep_bytes.and_then(size)),
     ]

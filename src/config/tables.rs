@@ -173,6 +173,13 @@ fn share(reading: &mut Reading<'_>, table: ShareTable) -> Share {
         group: reading.word("share.group", table.group),
         free_bytes_min: size(reading, "share.free_min", table.free_min, 0, 1 << 50)
             .unwrap_or(default.free_bytes_min),
+        lost_max: time(
+            reading,
+            "share.lost_max",
+            table.lost_max,
+            limits::SHARE_PATIENCE,
+            limits::RUN_MAX,
+        ),
         keep: time(reading, "share.keep", table.keep, KEEP_MIN, KEEP_MAX),
         keep_bytes: size(
             reading,

@@ -93,6 +93,7 @@ executor = "/run/dispatch/exec.sock"
 [share]
 group = "dispatch"
 free_min = "1GiB"
+lost_max = "30m"
 
 [peer.devbox]
 accept = true
@@ -147,6 +148,7 @@ fn a_whole_file_means_what_it_says() {
         Executor::Socket("/run/dispatch/exec.sock".into())
     );
     assert_eq!(config.share.free_bytes_min, 1 << 30);
+    assert_eq!(config.share.lost_max, Some(Duration::from_secs(1800)));
 
     let devbox = config.peer(&name("devbox")).unwrap();
     assert_eq!(devbox.default_profile.as_str(), "gpu");

@@ -26,6 +26,9 @@ use serde::Serialize;
 
 use super::Allows;
 use super::Finding;
+use super::Needs;
+use super::pair::Session;
+use super::pair::meet::Search;
 use crate::disk;
 use crate::share::FolderShare;
 
@@ -55,6 +58,10 @@ pub struct Orders {
     pub lanes: Vec<String>,
     /// Least free bytes that the configuration asks for.
     pub free_bytes_min: u64,
+    /// Whom to look for.
+    pub search: Option<Search>,
+    /// The other host, once it was met.
+    pub session: Option<Session>,
     /// This program, to start a second process of.
     pub program: PathBuf,
 }
@@ -145,13 +152,21 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Takes orders for one check, and makes its folder where `folder` says so.
+    /// Takes orders for one check, and makes its folder where it needs one.
     ///
     /// # Errors
     /// [`Trouble`]
-    pub fn take(orders: Orders, check: u8, folder: bool) -> Result<Self, Trouble> {
-        let dir = scratch(&orders).join(check.to_string());
-        if folder {
+    pub fn take(orders: Orders, check: u8, needs: Needs) -> Result<Self, Trouble> {
+        let folder = match (&orders.session, needs) {
+            (Some(session), Needs::Pair) => session.folder.as_str(),
+            _ => orders.nonce.as_str(),
+        };
+        let dir = orders
+            .root
+            .join(FOLDER)
+            .join(folder)
+            .join(check.to_string());
+        if needs != Needs::Nothing {
             patiently("make a folder", || std::fs::create_dir(&dir).or_else(there))?;
         }
         Ok(Self { orders, dir })

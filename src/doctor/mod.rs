@@ -13,6 +13,8 @@ mod hygiene;
 mod identity;
 mod kept;
 mod names;
+pub mod pair;
+pub mod remembered;
 mod table;
 mod times;
 pub mod verdict;
@@ -210,7 +212,7 @@ const fn local(
         needs: Needs::Bench,
         essential: false,
         at_start: false,
-        patience_s: 15,
+        patience_s: 30,
         run,
     }
 }
@@ -223,10 +225,19 @@ const fn essential(check: Check) -> Check {
     }
 }
 
+const fn paired(check: Check) -> Check {
+    Check {
+        needs: Needs::Pair,
+        // Longer than one side waits for the other to come: that one must have been given up first.
+        patience_s: 200,
+        ..check
+    }
+}
+
 const fn off_share(check: Check) -> Check {
     Check {
         needs: Needs::Nothing,
-        patience_s: 5,
+        patience_s: 8,
         ..check
     }
 }
@@ -329,5 +340,53 @@ pub const CHECKS: &[Check] = &[
         "journal",
         "is this node's own state on a local disk?",
         hygiene::journal,
+    )),
+    paired(local(
+        18,
+        "visible",
+        "how soon does one host see what the other did?",
+        pair::visible,
+    )),
+    paired(local(
+        19,
+        "competing",
+        "does one of two hosts win?",
+        pair::competing,
+    )),
+    paired(local(
+        20,
+        "decisive",
+        "is a look after an own change true?",
+        pair::decisive,
+    )),
+    paired(local(
+        21,
+        "tail",
+        "is a growing file always a beginning of itself?",
+        pair::tail,
+    )),
+    paired(local(
+        22,
+        "held-open",
+        "can a file be moved that the other host reads?",
+        pair::held,
+    )),
+    paired(local(
+        23,
+        "users-clocks",
+        "may each work with the other's files, and do the clocks agree?",
+        pair::mapping,
+    )),
+    paired(local(
+        24,
+        "lease",
+        "is a host that stopped noticed, and fenced when it comes back?",
+        pair::lease,
+    )),
+    paired(local(
+        25,
+        "two-nodes",
+        "are they two nodes of one share?",
+        pair::identity,
     )),
 ];

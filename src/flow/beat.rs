@@ -172,7 +172,21 @@ fn watch_for_twin(node: &mut Node, peer: &NodeName, context: &Context) {
     }
 }
 
+/// Says that this watcher ends, so that nobody waits for it: the last beat of this instance. What fails is not tried
+/// again; then peers find it silent.
+pub(super) fn farewell(node: &mut Node) -> Result<(), Error> {
+    node.now.leaving = true;
+    pass(node).map(drop)
+}
+
 fn state(node: &Node) -> (NodeState, Option<String>) {
+    if node.now.leaving {
+        let why = match node.running() {
+            0 => "its watcher was stopped".to_owned(),
+            _ => "its watcher was stopped; what runs goes on without it".to_owned(),
+        };
+        return (NodeState::Draining, Some(why));
+    }
     let trouble = node.now.view.trouble.as_ref();
     let reason = trouble.map(|trouble| crate::escape::excerpt(&trouble.to_string(), 200));
     let state = match trouble {
@@ -221,7 +235,7 @@ fn card(node: &Node, peer: &NodeName) -> Heartbeat {
         running: node.running() as u64,
         queued: node.waiting() as u64,
         pending_ack: mine(Phase::Parked),
-        clock_skew_ms: 0,
+        clock_skew_ms: node.now.skew.told_ms(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         instance: Some(node.journal.instance()),
         free_bytes: node.now.view.free_bytes,

@@ -3,18 +3,22 @@
 //! Every step may be repeated: names are unique, bytes come from the journal and the spool, and a fresh listing of
 //! `done/` says how far an earlier try came.
 
+mod log;
+
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::io::Read;
 
 use nix::errno::Errno;
 
+use self::log::has_log;
+use self::log::is_our_log;
 use super::Error;
 use super::Node;
 use super::gc;
 use super::pool;
 use crate::attempt;
 use crate::attempt::RunState;
+use crate::clock::BootTime;
 use crate::entry;
 use crate::entry::ClaimName;
 use crate::event::Event;
@@ -27,13 +31,16 @@ use crate::journal::Outcome;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::share::ShareError;
 use crate::stage::Stage;
 use crate::transport::Advance;
 use crate::transport::Publish;
 
-/// Commits what is decided, lane by lane, with one listing of `done/` each. Returns how many tasks were closed.
-pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
+/// Commits what is decided, lane by lane, with one listing of `done/` each. Returns how many tasks were closed, and
+/// whether a lane was left alone that took nothing before.
+pub(super) fn pass(node: &mut Node) -> Result<(usize, bool), Error> {
     look_again(node);
     let mut lanes: BTreeMap<Lane, Vec<TaskId>> = BTreeMap::new();
     for id in &node.now.decided {
@@ -45,20 +52,52 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
             }
         }
     }
-    let (mut closed, mut failed) = (0, None);
+    let (mut closed, mut failed, mut rests) = (0, None, false);
     for (lane, ids) in lanes {
+        let began = node.clock.boot();
+        let count = ids.len();
+        let pause = node.now.commit_again.get(&lane);
+        if pause.is_some_and(|pause| began < pause.until && count <= pause.count) {
+            rests = true;
+            continue;
+        }
         match in_lane(node, &lane, ids) {
-            Ok((count, None)) => closed += count,
-            Ok((count, Some(error))) => {
-                closed += count;
+            Ok((some, None)) => {
+                closed += some;
+                node.now.commit_again.remove(&lane);
+            }
+            Ok((some, Some(error))) => {
+                closed += some;
+                rest(node, &lane, count - some, began);
                 failed = Some(error);
             }
             Err(error) if error.is_fatal() => return Err(error),
             // What fails in one lane must not hold up the others.
-            Err(error) => failed = Some(error),
+            Err(error) => {
+                rest(node, &lane, count, began);
+                failed = Some(error);
+            }
         }
     }
-    failed.map_or(Ok(closed), Err)
+    failed.map_or(Ok((closed, rests)), Err)
+}
+
+/// A lane that took nothing, and cost time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pause {
+    /// When it is tried again.
+    until: BootTime,
+    /// How many outcomes waited for it. One more is a reason to try at once.
+    count: usize,
+}
+
+/// Everything else of the node waits while a lane is tried that takes nothing (a folder whose rights are wrong costs
+/// seconds): so a lane gets at most a third of the time.
+fn rest(node: &mut Node, lane: &Lane, count: usize, began: BootTime) {
+    let now = node.clock.boot();
+    let until = now.plus((now.since(began) * 2).min(limits::COMMIT_PAUSE_MAX));
+    let pause = Pause { until, count };
+    node.now.commit_again.insert(lane.clone(), pause);
 }
 
 /// Files that were nowhere are looked for again without haste: a listing may have been stale, a server may roll back.
@@ -99,9 +138,11 @@ fn in_lane(
             Ok(false) => {}
             Err(error) if error.is_fatal() => return Err(error),
             Err(error) => {
+                let is_of_the_folder =
+                    matches!(&error, Error::Share(error) if error.is_of_the_folder());
                 failed = Some(error);
                 failures += 1;
-                if failures == FAILURES_MAX {
+                if failures == FAILURES_MAX || is_of_the_folder {
                     break;
                 }
             }
@@ -134,6 +175,9 @@ fn one(
     };
     let is_revealed =
         names.contains(&entry::public_result(id)) && is_ours(node, done, id, outcome)?;
+    if planted::is(Bug::CommitFirst) && !move_file(node, lane, &known, &claim, outcome)? {
+        return Ok(false);
+    }
     if !is_revealed {
         upload(node, lane, done, names, &claim, outcome)?;
     }
@@ -143,7 +187,7 @@ fn one(
     if !is_revealed {
         reveal(node, lane, done, names, &claim, outcome)?;
         // Anybody can plant a name that can be guessed: what counts is what lies there now.
-        if !is_ours(node, done, id, outcome)? {
+        if !planted::is(Bug::RevealUnread) && !is_ours(node, done, id, outcome)? {
             return Ok(false);
         }
         node.tell(&Event::of(Word::TaskReveal).claim(&claim).peer(&lane.from));
@@ -166,7 +210,7 @@ fn holds(node: &Node, done: &Place, name: &str, outcome: &Outcome) -> Result<boo
 /// What cannot be ours by what it is: absent, not a file, too large, not readable. Any other failure says nothing
 /// (R10).
 fn not_ours(error: ShareError) -> Result<bool, Error> {
-    let is_answer = error.why.is_some()
+    let is_answer = (error.why.is_some() && !error.is_hang())
         || matches!(
             error.kind(),
             Errno::ENOENT | Errno::EISDIR | Errno::ELOOP | Errno::ENXIO | Errno::EACCES
@@ -246,11 +290,6 @@ fn is_gone(error: &attempt::Error) -> bool {
     }
 }
 
-/// Whether the result names a log. A quotation mark inside a text is escaped, so this is the member itself.
-fn has_log(outcome: &Outcome) -> bool {
-    outcome.sealed.contains("\"log_sha256\": \"")
-}
-
 /// The commit: one rename of the one task file. Returns whether it is done.
 fn move_file(
     node: &mut Node,
@@ -308,10 +347,40 @@ fn move_file(
         .say("its task file is gone from the share");
     node.tell_once("gone", &target_name, &event);
     node.now.decided.remove(&claim.id);
+    if known.is_beyond_return(node.clock.wall()) && node.now.gone.contains(&claim.id) {
+        return give_up(node, lane, claim, outcome).map(|()| false);
+    }
+    node.now.gone.insert(claim.id);
     let again = node.clock.boot().plus(limits::SLOW_LOOK);
     node.now.orphans.insert(claim.id, again);
     node.search_again(lane);
     Ok(false)
+}
+
+/// Somebody removed the file, and its time is over: should it come back, nothing would run it, and the journal still
+/// knows it as closed. Its outcome lies in `done/` under the claim's name, where no reader believes it without the
+/// file.
+fn give_up(
+    node: &mut Node,
+    lane: &Lane,
+    claim: &ClaimName,
+    outcome: &Outcome,
+) -> Result<(), Error> {
+    let event = Event::of(Word::TaskLate)
+        .claim(claim)
+        .peer(&lane.from)
+        .say("its task file never came back; closed without it");
+    node.tell(&event);
+    let at = node.clock.wall();
+    node.journal.record(Fact::Closed {
+        id: claim.id,
+        status: outcome.status,
+        at,
+    })?;
+    node.now.gone.remove(&claim.id);
+    node.now.orphans.remove(&claim.id);
+    let _ = node.runner.discard(&claim.stem());
+    Ok(())
 }
 
 /// Makes the outcome visible under the name people look for.
@@ -324,7 +393,7 @@ fn reveal(
     outcome: &Outcome,
 ) -> Result<(), Error> {
     let public = entry::public_result(claim.id);
-    if names.contains(&public) {
+    if names.contains(&public) && !planted::is(Bug::RevealReplaces) {
         expel(node, lane, done, &public, claim)?;
     }
     let public_log = entry::public_log(claim.id);
@@ -339,48 +408,6 @@ fn reveal(
         }
     }
     Ok(())
-}
-
-/// How many bytes the log has that the result names. As with the digest, this is the member itself.
-fn log_bytes(outcome: &Outcome) -> Option<u64> {
-    let (_, after) = outcome.sealed.split_once("\"log_bytes\": ")?;
-    let digits = after
-        .split(|letter: char| !letter.is_ascii_digit())
-        .next()?;
-    digits.parse().ok()
-}
-
-/// A log under the public name is ours when the sealed result names its digest. Logs may be large: streamed, not
-/// loaded; and no further than ours would reach, since a planted one can claim any size.
-fn is_our_log(node: &Node, done: &Place, name: &str, outcome: &Outcome) -> Result<bool, Error> {
-    use sha2::Digest as _;
-    let Some(size) = log_bytes(outcome) else {
-        return Ok(false);
-    };
-    let mut from = match node.transport.open(done, name) {
-        Ok(from) => from.take(size.saturating_add(1)),
-        Err(error) => return not_ours(error),
-    };
-    let mut hasher = sha2::Sha256::new();
-    let mut chunk = vec![0; 64 * 1024];
-    loop {
-        match from.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => hasher.update(&chunk[..read]),
-            Err(error) => {
-                return Err(Error::Share(ShareError {
-                    action: "read",
-                    object: format!("{done}{name}"),
-                    errno: error.raw_os_error().unwrap_or(Errno::EIO as i32),
-                    why: None,
-                }));
-            }
-        }
-    }
-    let digest = Digest::from_bytes(hasher.finalize().into());
-    Ok(outcome
-        .sealed
-        .contains(&format!("\"log_sha256\": \"{digest}\"")))
 }
 
 /// Somebody else's bytes under a name of ours: set aside, never overwritten, with an alarm.
@@ -446,6 +473,7 @@ fn close(node: &mut Node, lane: &Lane, ids: &[TaskId]) -> Result<usize, Error> {
             at,
         })?;
         node.now.decided.remove(id);
+        node.now.gone.remove(id);
         pool::lease::let_go(node, *id);
         // After a crash its run directory is found among those of closed tasks.
         let _ = node.runner.discard(&claim);

@@ -14,6 +14,8 @@ use crate::id::TaskId;
 use crate::journal::Fact;
 use crate::legacy;
 use crate::outcome::Status;
+use crate::planted;
+use crate::planted::Bug;
 
 /// Decides an outcome without a run: refused, denied, expired, cancelled, or not known.
 pub(super) fn without_run(
@@ -76,7 +78,9 @@ pub(super) fn decide(node: &mut Node, id: TaskId, mut answer: Answer) -> Result<
         sealed,
         at: now,
     })?;
-    node.journal.sync()?;
+    if !planted::is(Bug::DecisionUnsynced) {
+        node.journal.sync()?;
+    }
     node.now.decided.insert(id);
     node.now.not_before.remove(&id);
     let mut event = Event::of(word(status)).task(id).peer(answer.to.clone());

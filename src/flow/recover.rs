@@ -1,7 +1,7 @@
 //! What a crash left → one of the ordinary steps: from the journal once, when a node begins; from the share before
 //! anything is started, and again whenever a move came to nothing that was known.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::Error;
 use super::Node;
@@ -18,6 +18,8 @@ use crate::journal::Phase;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::share::Listed;
 use crate::slots;
 use crate::stage::Stage;
@@ -124,7 +126,8 @@ fn started(node: &mut Node, id: TaskId) -> Result<(), Error> {
     if matches!(
         node.runner.state(&claim)?,
         RunState::Prepared | RunState::Absent
-    ) {
+    ) && !planted::is(Bug::VoidMissing)
+    {
         node.runner.void(&claim)?;
     }
     node.now.suspects.insert(id);
@@ -183,7 +186,7 @@ pub fn strays(node: &mut Node, lane: &Lane) -> Result<(), Error> {
 
 /// Markers whose claim is not there: a crash came between a move and the removal. Only this node reads them.
 fn clear_markers(node: &Node, place: &Place, listing: &[Listed]) {
-    let names: HashSet<&str> = listing.iter().map(|entry| entry.name.as_str()).collect();
+    let names: BTreeSet<&str> = listing.iter().map(|entry| entry.name.as_str()).collect();
     let stale = names.iter().filter(|name| {
         name.strip_suffix(".start").is_some_and(|stem| {
             ClaimName::parse_stem(stem).is_some_and(|claim| {

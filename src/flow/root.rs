@@ -1,5 +1,6 @@
 //! The root of a share: laid out once, looked at before every start.
 
+use nix::errno::Errno;
 use serde::Deserialize;
 use serde::Serialize;
 
@@ -14,10 +15,13 @@ use crate::place::Lane;
 use crate::place::Place;
 use crate::share::Listed;
 use crate::share::ShareError;
+use crate::stage::Stage;
 use crate::transport::Transport;
 
 /// Version of the layout.
 const LAYOUT: u32 = 1;
+/// Size of the file that shows whether the share can be written: more than some servers keep beside the name.
+const PROBE_BYTES: usize = 8192;
 
 /// The identity of a root: an unmounted share, or another one at its place, is recognised by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,70 +102,120 @@ pub fn lay_out(transport: &dyn Transport, lanes: &[Lane], uuid: &str) -> Result<
     Ok(identity)
 }
 
-/// Takes the look that a start rests on: the boot clock first, then a fresh listing of the root. The view of the node
-/// holds what came of it. Any error means that nothing starts.
+/// Takes the look of a round: is the share there, ours, not halted. The view of the node holds what came of it. Any
+/// error means that nothing starts.
 pub(super) fn look(node: &mut Node) {
+    let now = node.clock.boot();
+    let proved = node.now.view.proved;
+    look_as(
+        node,
+        proved.is_none_or(|proved| now.since(proved) >= limits::SLOW_LOOK),
+    );
+}
+
+/// Takes the look that a start rests on: the boot clock first, then the identity and a fresh listing of the root.
+pub(super) fn look_to_start(node: &mut Node) {
+    look_as(node, true);
+}
+
+fn look_as(node: &mut Node, prove: bool) {
     let looked = node.clock.boot();
     let before = node.now.view.trouble.clone();
     node.now.view.looked = looked;
-    let listing = node.transport.list(&Place::Root);
-    if let Ok(listing) = &listing {
-        node.saw(&Place::Root, listing);
+    let mut seen = sight(node, prove);
+    if seen.as_ref().is_err_and(ShareError::is_other_ground) {
+        // Mounted anew since it was proved: whatever is there now is proved, or refused.
+        seen = sight(node, true);
     }
+    let listing = seen.as_ref().map(|(listing, _)| listing.as_slice());
     let peek = |name: &str| {
         node.transport
             .peek(&Place::Root, name, limits::KILLSWITCH_BYTES_MAX)
     };
-    let switch = node.killswitch.judge(listing.as_deref(), &peek);
-    let trouble = match &listing {
-        Err(error) => Some(Trouble::ShareLost(error.clone())),
-        Ok(listing) => judge(node, listing, &switch),
+    let switch = node.killswitch.judge(listing, &peek);
+    let trouble = match seen {
+        Err(error) => Some(Trouble::ShareLost(error)),
+        Ok((_, Some(trouble))) => Some(trouble),
+        Ok((listing, None)) => {
+            node.saw(&Place::Root, &listing);
+            judge(node, &switch)
+        }
     };
     node.now.view.switch = Some(switch);
-    node.now.view.trouble = trouble.or_else(|| local_trouble(node));
-    let after = node.now.view.trouble.clone();
-    let is_same = match (&before, &after) {
-        // The number alone is no news.
-        (Some(Trouble::DiskLow(_)), Some(Trouble::DiskLow(_)))
-        | (Some(Trouble::SpoolLow(_)), Some(Trouble::SpoolLow(_))) => true,
+    let trouble = trouble.or_else(|| local_trouble(node));
+    let is_lost = trouble.as_ref().is_some_and(Trouble::is_lost);
+    if is_lost {
+        // It is proved anew, and the clocks are compared again, when it is back.
+        node.now.view.proved = None;
+        node.now.skew.forget();
+    }
+    let since = node.now.view.lost_since.unwrap_or(looked);
+    node.now.view.lost_since = is_lost.then_some(since);
+    let was_of_the_clock = before.as_ref().is_some_and(Trouble::is_of_the_clock);
+    if was_of_the_clock && !trouble.as_ref().is_some_and(Trouble::is_of_the_clock) {
+        // What was found wanting was judged by a clock that was wrong.
+        node.now.wanting.clear();
+    }
+    let is_same = match (&before, &trouble) {
+        (Some(before), Some(after)) => before.is_like(after),
         (before, after) => before == after,
     };
+    node.now.view.trouble.clone_from(&trouble);
     if !is_same {
-        tell(node, before.as_ref(), after.as_ref());
+        tell(node, before.as_ref(), trouble.as_ref());
     }
 }
 
-fn judge(node: &mut Node, listing: &[Listed], switch: &State) -> Option<Trouble> {
+/// Lists the root. With `prove` it is first held to what is mounted there now ([`Transport::anchor`]), and then its
+/// identity read: all that is done by later calls is done to the root that was proved, or fails.
+fn sight(node: &mut Node, prove: bool) -> Result<(Vec<Listed>, Option<Trouble>), ShareError> {
+    if prove {
+        node.now.view.proved = None;
+        node.transport.anchor()?;
+    }
+    let listing = node.transport.list(&Place::Root)?;
     if !listing.iter().any(|entry| entry.name == IDENTITY) {
         let title = node.transport.title();
-        return Some(Trouble::NotOurs(format!(
-            "no '{IDENTITY}' in '{title}' (not mounted?)"
-        )));
+        let why = format!("no '{IDENTITY}' in '{title}' (not mounted?)");
+        return Ok((listing, Some(Trouble::NotOurs(why))));
     }
+    if !prove {
+        return Ok((listing, None));
+    }
+    let found = match identity_there(&*node.transport) {
+        Ok(found) => found.uuid,
+        Err(Error::Share(error)) => return Err(error),
+        Err(other) => return Ok((listing, Some(Trouble::NotOurs(other.to_string())))),
+    };
+    let view = &mut node.now.view;
+    let (wanted, whose) = match (&node.settings.root_id, &view.identity) {
+        (Some(wanted), _) => (wanted, "configured"),
+        // Not configured: the first that was found is ours for as long as this watcher lives.
+        (None, Some(first)) => (first, "until now it"),
+        (None, None) => (&found, ""),
+    };
+    if *wanted != found {
+        let why = format!("its identity is {found}, {whose} is {wanted}");
+        return Ok((listing, Some(Trouble::NotOurs(why))));
+    }
+    view.identity = Some(found);
+    view.proved = Some(view.looked);
+    Ok((listing, None))
+}
+
+fn judge(node: &mut Node, switch: &State) -> Option<Trouble> {
     if let Some(halt) = switch.stops_node() {
         return Some(Trouble::Halted(halt.to_string()));
     }
-    slow_checks(node)
+    room(node).or_else(|| unwritable(node))
 }
 
-/// Identity and free space: asked once a minute, since they cost calls and change slowly.
-fn slow_checks(node: &mut Node) -> Option<Trouble> {
+/// Free space: asked once a minute, since it costs a call and changes slowly.
+fn room(node: &mut Node) -> Option<Trouble> {
     let now = node.clock.boot();
     let view = &node.now.view;
     let fresh = view.free_bytes.is_some() && now.since(view.asked) < limits::SLOW_LOOK;
     if !fresh {
-        match identity_there(&*node.transport) {
-            Ok(found) => {
-                if let Some(wanted) = &node.settings.root_id
-                    && *wanted != found.uuid
-                {
-                    let why = format!("its identity is {}, configured is {wanted}", found.uuid);
-                    return Some(Trouble::NotOurs(why));
-                }
-            }
-            Err(Error::Share(error)) => return Some(Trouble::ShareLost(error)),
-            Err(other) => return Some(Trouble::NotOurs(other.to_string())),
-        }
         match node.transport.free_bytes() {
             Ok(free) => node.now.view.free_bytes = Some(free),
             Err(error) => return Some(Trouble::ShareLost(error)),
@@ -175,11 +229,54 @@ fn slow_checks(node: &mut Node) -> Option<Trouble> {
         .map(Trouble::DiskLow)
 }
 
+/// Notes what a failed pass says of the share as a whole: it cannot be written.
+pub(super) fn note(node: &mut Node, error: &ShareError) {
+    if matches!(error.kind(), Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT) {
+        let again = node.clock.boot().plus(limits::WRITE_LOOK);
+        node.now.view.unwritable = Some((error.clone(), again));
+    }
+}
+
+/// Once something could not be written, nothing starts until a file of some size could be.
+fn unwritable(node: &mut Node) -> Option<Trouble> {
+    let (error, again) = node.now.view.unwritable.clone()?;
+    let now = node.clock.boot();
+    let lane = node.lanes().into_iter().next();
+    let Some(lane) = lane.filter(|_| again <= now) else {
+        return Some(Trouble::Unwritable(error));
+    };
+    let tmp = Place::Stage(lane, Stage::Tmp);
+    let name = format!("now.{}.part", node.chance.nonce());
+    let tried = node.transport.found(&tmp, &name, &[b' '; PROBE_BYTES]);
+    // What stays is collected by its age, like everything half-written.
+    let _ = node.transport.remove(&tmp, &name);
+    match tried {
+        Ok(()) => {
+            node.now.view.unwritable = None;
+            node.now.commit_again.clear();
+            None
+        }
+        Err(error) => {
+            node.now.view.unwritable = Some((error.clone(), now.plus(limits::WRITE_LOOK)));
+            Some(Trouble::Unwritable(error))
+        }
+    }
+}
+
 /// What stops starts without any share.
 fn local_trouble(node: &Node) -> Option<Trouble> {
     // A clock set back would open the windows of expired tasks again, and with them a replay that was forgotten.
-    if node.clock.wall().plus(limits::SKEW) < node.journal.latest() {
-        return Some(Trouble::ClockBack);
+    let latest = node.journal.latest();
+    let wall = node.clock.wall();
+    // Where the server agrees with the clock as it is now, it was ahead before and is right again. What the journal
+    // forgot meanwhile was over for so long that its window cannot be open.
+    let is_right_again =
+        node.now.skew.vouches() && latest.since(wall) < limits::MEMORY_AFTER_EXPIRY;
+    if wall.plus(limits::SKEW) < latest && !is_right_again {
+        return Some(Trouble::ClockBack(latest.minus(limits::SKEW)));
+    }
+    if let Some(ahead) = node.now.skew.stops() {
+        return Some(Trouble::ClockOff(ahead));
     }
     if node.now.beats.is_foreign() {
         return Some(Trouble::Foreign);
@@ -197,7 +294,9 @@ fn tell(node: &Node, before: Option<&Trouble>, after: Option<&Trouble>) {
         (_, Some(Trouble::Halted(_))) => Word::HaltSeen,
         (_, Some(Trouble::ShareLost(_) | Trouble::NotOurs(_))) => Word::ShareLost,
         (_, Some(Trouble::DiskLow(_) | Trouble::SpoolLow(_))) => Word::DiskLow,
-        (_, Some(Trouble::ClockBack)) => Word::ClockRollback,
+        (_, Some(Trouble::Unwritable(_))) => Word::DiskLow,
+        (_, Some(Trouble::ClockBack(_))) => Word::ClockRollback,
+        (_, Some(Trouble::ClockOff(_))) => Word::ClockSkew,
         (_, Some(Trouble::Foreign)) => Word::HeartbeatForeign,
         (Some(Trouble::Halted(_)), None) => Word::HaltGone,
         _ => Word::ShareBack,

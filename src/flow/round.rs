@@ -19,6 +19,7 @@ use super::pool;
 use super::receive;
 use super::recover;
 use super::root;
+use super::skew;
 use super::start;
 use crate::attempt::StopReason;
 use crate::entry::ControlName;
@@ -79,14 +80,16 @@ impl Node {
         round.ended = self.bear("attempts", "", pass)?.unwrap_or(0);
         let pass = stop_what_must(self);
         self.bear("stop", "", pass)?;
-        let is_lost = self.now.view.trouble.as_ref().is_some_and(Trouble::is_lost);
-        if !is_lost {
+        let pass = stop_what_is_cut_off(self);
+        self.bear("stop", "", pass)?;
+        // What is not there, or is not ours, gets nothing: no result, no heartbeat.
+        if !self.is_lost() {
             self.on_the_share(&mut round)?;
-        }
-        match beat::pass(self) {
-            // Not yet time for one: that says nothing about the last.
-            Ok(false) => {}
-            pass => drop(self.bear("heartbeat", "", pass)?),
+            match beat::pass(self) {
+                // Not yet time for one: that says nothing about the last.
+                Ok(false) => {}
+                pass => drop(self.bear("heartbeat", "", pass)?),
+            }
         }
         let now = self.clock.wall();
         receive::forget_admissions(self, now);
@@ -95,10 +98,34 @@ impl Node {
         Ok(round)
     }
 
+    /// Says goodbye to every peer, where the share is there. Call once, when no more rounds come.
+    pub fn leave(&mut self) {
+        if !self.is_lost() {
+            // Best effort: without it, peers find out by themselves.
+            let _ = beat::farewell(self);
+        }
+    }
+
+    fn is_lost(&self) -> bool {
+        let trouble = self.now.view.trouble.as_ref();
+        trouble.is_some_and(Trouble::is_lost)
+    }
+
+    /// Whether what is judged by a window of time is to wait, because this host's clock is wrong.
+    fn is_out_of_time(&self) -> bool {
+        let trouble = self.now.view.trouble.as_ref();
+        trouble.is_some_and(Trouble::is_of_the_clock)
+    }
+
     fn on_the_share(&mut self, round: &mut Round) -> Result<(), Error> {
         self.keep_claims()?;
-        let pass = commit::pass(self);
-        round.closed = self.bear("commit", "", pass)?.unwrap_or(0);
+        skew::pass(self);
+        if let Some(ahead) = self.now.skew.stops() {
+            // Found in this very round, after its look.
+            let trouble = &mut self.now.view.trouble;
+            *trouble = trouble.take().or(Some(Trouble::ClockOff(ahead)));
+        }
+        round.closed = self.commits()?;
         for lane in self.lanes() {
             self.keep_claims()?;
             let pass = self.serve(&lane);
@@ -107,8 +134,10 @@ impl Node {
         }
         let pass = grant::pass(self);
         round.granted = self.bear("grants", "", pass)?.unwrap_or(0);
-        let pass = expire(self);
-        self.bear("expire", "", pass)?;
+        if !self.is_out_of_time() {
+            let pass = expire(self);
+            self.bear("expire", "", pass)?;
+        }
         if self.now.view.trouble == Some(Trouble::Draining) {
             let pass = self.give_back("its member drains");
             self.bear("drain", "", pass)?;
@@ -121,13 +150,23 @@ impl Node {
             round.started = self.bear("start", "", pass)?.unwrap_or(0);
         }
         // What ended or was refused in this very round is committed at once: nobody waits a poll for it.
-        let pass = commit::pass(self);
-        round.closed += self.bear("commit", "", pass)?.unwrap_or(0);
+        round.closed += self.commits()?;
         let pass = gc::now_and_then(self);
         self.bear("gc", "", pass)?;
         let is_busy = round.worked() || self.running() + self.waiting() > 0;
         fresh::pass(self, is_busy);
         Ok(())
+    }
+
+    fn commits(&mut self) -> Result<usize, Error> {
+        match commit::pass(self) {
+            // What failed before was not tried again: it is not over.
+            Ok((closed, true)) => Ok(closed),
+            pass => {
+                let pass = pass.map(|(closed, _)| closed);
+                Ok(self.bear("commit", "", pass)?.unwrap_or(0))
+            }
+        }
     }
 
     /// Beats the leases whose time it is.
@@ -167,7 +206,9 @@ impl Node {
         if self.expects_control(lane) {
             let control = self.controls(lane)?;
             cancel::pass(self, lane, &control)?;
-            park::decisions(self, lane, &control)?;
+            if !self.is_out_of_time() {
+                park::decisions(self, lane, &control)?;
+            }
         } else {
             let control = Place::Stage(lane.clone(), Stage::Control);
             self.now.fresh.leave(&control);
@@ -234,6 +275,9 @@ impl Node {
             }
             Err(error) if error.is_fatal() => Err(error),
             Err(error) => {
+                if let Error::Share(error) = &error {
+                    root::note(self, error);
+                }
                 let event = Event::of(Word::WatcherErr).say(&error.to_string());
                 self.tell_once(topic, &format!("{about}{}", error.gist()), &event);
                 Ok(None)
@@ -266,6 +310,17 @@ fn stop_what_must(node: &mut Node) -> Result<(), Error> {
         }
     }
     failed.map_or(Ok(()), Err)
+}
+
+/// Ends what has run for longer without the share than its operator allows. Its own bounds hold anyway.
+fn stop_what_is_cut_off(node: &mut Node) -> Result<(), Error> {
+    let (Some(most), Some(since)) = (node.settings.lost_max, node.now.view.lost_since) else {
+        return Ok(());
+    };
+    if node.clock.boot().since(since) < most {
+        return Ok(());
+    }
+    finish::stop_all(node, StopReason::ShareLost)
 }
 
 /// Ends the waiting of tasks whose time is over.

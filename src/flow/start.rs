@@ -29,6 +29,8 @@ use crate::outcome::FailureClass;
 use crate::outcome::Status;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::policy::Terms;
 use crate::policy::Verdict;
 use crate::slots;
@@ -138,7 +140,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
     let Some((claim, number)) = mark(node, &known, claim, proved.task.idempotent)? else {
         return Ok(false);
     };
-    if cancel::is_wanted(node, id)? {
+    if !planted::is(Bug::CancelUnseen) && cancel::is_wanted(node, id)? {
         return Ok(false);
     }
     let at = node.clock.wall();
@@ -148,7 +150,9 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         attempt: number,
         at,
     })?;
-    node.journal.sync()?;
+    if !planted::is(Bug::StartUnsynced) {
+        node.journal.sync()?;
+    }
     node.step_out(id);
     let Some(looked) = look(node, id, &claim)? else {
         return Ok(false);
@@ -216,7 +220,7 @@ fn prove(
     let Some((terms, needs_ack)) = receive::terms_of(verdict) else {
         return Ok(None);
     };
-    if needs_ack && !park::is_approved(node, known, &terms) {
+    if needs_ack && !planted::is(Bug::ApprovalAssumed) && !park::is_approved(node, known, &terms) {
         park::park(node, id, &why)?;
         return Ok(None);
     }
@@ -242,7 +246,12 @@ fn mark(
     let processing = Place::Stage(known.lane(), Stage::Processing);
     let mut claim = claim;
     if known.misses > 0 || node.now.suspects.contains(&claim.id) {
-        let fresh = claim.again_by(&node.settings.node, node.chance.nonce());
+        let nonce = if planted::is(Bug::ClaimNameReused) {
+            claim.nonce
+        } else {
+            node.chance.nonce()
+        };
+        let fresh = claim.again_by(&node.settings.node, nonce);
         let (from, to) = (claim.to_string(), fresh.to_string());
         match node
             .transport
@@ -284,7 +293,11 @@ fn mark(
 
 /// Step 5: the last look. Returns when it was begun; `None` where nothing may start now.
 fn look(node: &mut Node, id: TaskId, claim: &ClaimName) -> Result<Option<BootTime>, Error> {
-    root::look(node);
+    if planted::is(Bug::KillswitchFromMemory) {
+        node.now.view.looked = node.clock.boot();
+    } else {
+        root::look_to_start(node);
+    }
     if let Some(why) = why_not(node, id) {
         let event = Event::of(Word::ExecKillswitch).claim(claim).say(&why);
         node.tell(&event);
@@ -302,7 +315,7 @@ fn why_not(node: &Node, id: TaskId) -> Option<String> {
     }
     let known = node.journal.known(id)?;
     // Whatever the share kept us waiting for since the document was read: the window is that of the start.
-    if node.clock.wall() > known.expires {
+    if node.clock.wall() > known.expires && !planted::is(Bug::WindowOnce) {
         return Some(format!("its time was over at {}", known.expires));
     }
     let lane = known.lane();

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::clock::BootTime;
+use crate::clock::Timestamp;
 use crate::killswitch::State;
+use crate::limits;
 use crate::share::ShareError;
 
 /// Why nothing new is started on this node.
@@ -19,8 +21,12 @@ pub enum Trouble {
     DiskLow(u64),
     /// Too little free space on this node's own disk.
     SpoolLow(u64),
-    /// The wall clock went back.
-    ClockBack,
+    /// The share can be read and not be written: read-only, full, a quota that is spent.
+    Unwritable(ShareError),
+    /// The wall clock went back: to before this moment, which the journal has seen.
+    ClockBack(Timestamp),
+    /// The wall clock is so many seconds ahead of the server's; behind where negative.
+    ClockOff(i64),
     /// A second node of this name is alive.
     Foreign,
     /// The operator drains this node.
@@ -37,9 +43,32 @@ impl Trouble {
             Self::NotOurs(_) => "not_ours",
             Self::DiskLow(_) => "disk_low",
             Self::SpoolLow(_) => "spool_low",
-            Self::ClockBack => "clock_back",
+            Self::Unwritable(_) => "unwritable",
+            Self::ClockBack(_) => "clock_back",
+            Self::ClockOff(_) => "clock_off",
             Self::Foreign => "foreign",
             Self::Draining => "draining",
+        }
+    }
+
+    /// Returns whether this host's clock cannot be judged by.
+    #[must_use]
+    pub const fn is_of_the_clock(&self) -> bool {
+        matches!(self, Self::ClockBack(_) | Self::ClockOff(_))
+    }
+
+    /// Returns whether it is the same trouble with other numbers, or about another object: no news.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::DiskLow(_), Self::DiskLow(_))
+            | (Self::SpoolLow(_), Self::SpoolLow(_))
+            | (Self::ClockBack(_), Self::ClockBack(_))
+            | (Self::ClockOff(_), Self::ClockOff(_)) => true,
+            (Self::Unwritable(one), Self::Unwritable(other)) => one.errno == other.errno,
+            (Self::ShareLost(one), Self::ShareLost(other)) => {
+                one.errno == other.errno && one.why == other.why
+            }
+            _ => self == other,
         }
     }
 
@@ -58,7 +87,18 @@ impl fmt::Display for Trouble {
             Self::NotOurs(why) => write!(out, "not our share: {why}"),
             Self::DiskLow(free) => write!(out, "share full: {free} bytes free"),
             Self::SpoolLow(free) => write!(out, "local disk full: {free} bytes free"),
-            Self::ClockBack => out.write_str("the wall clock was set back"),
+            Self::Unwritable(error) => write!(out, "share cannot be written: {}", error.gist()),
+            Self::ClockBack(latest) => write!(
+                out,
+                "the wall clock was set back; starts go on when it is set right, or has passed {latest}"
+            ),
+            Self::ClockOff(ahead) => write!(
+                out,
+                "the wall clock is {} s {} the file server's, {} s are forgiven; set both by NTP",
+                ahead.unsigned_abs(),
+                if *ahead > 0 { "ahead of" } else { "behind" },
+                limits::SKEW.as_secs()
+            ),
             Self::Foreign => out.write_str("a second node of this name is alive"),
             Self::Draining => out.write_str("draining: finishes what runs, takes nothing new"),
         }
@@ -76,6 +116,14 @@ pub struct View {
     pub switch: Option<State>,
     /// Free bytes, as last asked.
     pub free_bytes: Option<u64>,
-    /// When free bytes and identity were last asked.
+    /// When free bytes were last asked.
     pub asked: BootTime,
+    /// When the root was last proved to be ours, unless something was wrong with it since.
+    pub proved: Option<BootTime>,
+    /// The identity of the root that was proved first.
+    pub identity: Option<String>,
+    /// Since when the share is lost, if it is.
+    pub lost_since: Option<BootTime>,
+    /// What failed when something was last written, and when it is tried again; `None` once it worked.
+    pub unwritable: Option<(ShareError, BootTime)>,
 }

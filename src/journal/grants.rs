@@ -1,6 +1,6 @@
 //! What this node granted, as the sender of tasks to pools: of each task at most one claim that may start.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::Serialize;
@@ -51,7 +51,7 @@ impl Granted {
 
 /// Every task about which something was decided.
 #[derive(Debug, Default)]
-pub(super) struct Grants(HashMap<TaskId, Granted>);
+pub(super) struct Grants(BTreeMap<TaskId, Granted>);
 
 impl Grants {
     pub(super) fn get(&self, id: TaskId) -> Option<&Granted> {

@@ -11,6 +11,7 @@ use crate::id::Digest;
 use crate::id::NodeName;
 use crate::id::Party;
 use crate::id::Priority;
+use crate::limits;
 use crate::outcome::Status;
 use crate::place::Lane;
 
@@ -96,6 +97,13 @@ impl Known {
     #[must_use]
     pub fn lane(&self) -> Lane {
         Lane::new(self.from.clone(), self.to.clone())
+    }
+
+    /// Returns whether a copy of its file that comes back would be refused by its own time: no window that is forgiven
+    /// is open any more.
+    #[must_use]
+    pub fn is_beyond_return(&self, now: Timestamp) -> bool {
+        self.expires.plus(limits::SKEW) < now
     }
 
     /// Returns what is remembered once it is not this node's any more: how often it was started, what was approved.

@@ -26,7 +26,7 @@ pub use known::Phase;
 pub use tape::FileTape;
 pub use tape::Tape;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::clock::Timestamp;
 use crate::disk;
@@ -65,10 +65,10 @@ pub enum Error {
 /// The index over the facts, and the tape they are on.
 pub struct Journal {
     tape: Box<dyn Tape>,
-    open: HashMap<TaskId, Known>,
-    closed: HashMap<TaskId, Closed>,
+    open: BTreeMap<TaskId, Known>,
+    closed: BTreeMap<TaskId, Closed>,
     /// Tasks of pools that this node held and holds no more.
-    left: HashMap<TaskId, Known>,
+    left: BTreeMap<TaskId, Known>,
     grants: grants::Grants,
     birth: Timestamp,
     instance: Nonce,
@@ -100,9 +100,9 @@ impl Journal {
     ) -> Result<Self, Error> {
         let mut journal = Self {
             tape,
-            open: HashMap::new(),
-            closed: HashMap::new(),
-            left: HashMap::new(),
+            open: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            left: BTreeMap::new(),
             grants: grants::Grants::default(),
             birth: now,
             instance,
@@ -132,9 +132,9 @@ impl Journal {
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
         let mut journal = Self {
             tape: Box::new(tape::NoTape),
-            open: HashMap::new(),
-            closed: HashMap::new(),
-            left: HashMap::new(),
+            open: BTreeMap::new(),
+            closed: BTreeMap::new(),
+            left: BTreeMap::new(),
             grants: grants::Grants::default(),
             birth: Timestamp::from_unix(0),
             instance: Nonce::from_bits(0),

@@ -35,7 +35,7 @@ impl Anchor {
         })
     }
 
-    /// Returns whether this root is the same. Once it was not, it stays so.
+    /// Returns whether this root is the same.
     pub(super) fn holds(&mut self, root: BorrowedFd<'_>) -> Result<bool, Errno> {
         #[cfg(target_os = "linux")]
         return self.mount.is_still(root);
@@ -115,7 +115,8 @@ mod mount {
             let now = ground(root)?.map(|(ground, _)| ground);
             let is_same = now == Some(known)
                 && (!self.forgets_ids || !self.has_changed() || identity(root)? == self.identity);
-            self.is_lost = !is_same;
+            // A change of the table is told once.
+            self.is_lost = !is_same && self.forgets_ids;
             Ok(is_same)
         }
 
@@ -190,7 +191,7 @@ mod mount {
             let mut mount = Mount::of(one_fd.as_fd()).unwrap();
             assert_eq!(mount.is_still(one_fd.as_fd()), Ok(true));
             assert_eq!(mount.is_still(other_fd.as_fd()), Ok(false));
-            assert_eq!(mount.is_still(one_fd.as_fd()), Ok(false), "once lost");
+            assert_eq!(mount.is_still(one_fd.as_fd()), Ok(true), "mounted back");
             // As a kernel before 6.8 tells it, without a table: the identity is compared each time.
             let mut mount = Mount::of(one_fd.as_fd()).unwrap();
             mount.identity = identity(one_fd.as_fd()).unwrap();

@@ -77,8 +77,8 @@ impl ShareError {
         self.kind() == anchor::OTHER_GROUND
     }
 
-    /// Returns whether nothing in this folder will work for now, whatever it is called: there is no room, no right to
-    /// write, or nobody answers.
+    /// Returns whether nothing in this folder will work for now, whatever it is called: there is no room, it is
+    /// read-only, or nobody answers.
     #[must_use]
     pub fn is_of_the_folder(&self) -> bool {
         use nix::errno::Errno;
@@ -86,9 +86,7 @@ impl ShareError {
             || self.is_other_ground()
             || matches!(
                 self.kind(),
-                Errno::EACCES
-                    | Errno::EPERM
-                    | Errno::EROFS
+                Errno::EROFS
                     | Errno::ENOSPC
                     | Errno::EDQUOT
                     | Errno::ENOTCONN

@@ -1,5 +1,6 @@
 //! The share itself: there, ours, with room, not halted. Decides nothing: a node looks for itself before every start.
 
+use nix::errno::Errno;
 use serde::Serialize;
 
 use super::Scene;
@@ -11,10 +12,19 @@ use crate::killswitch::Origin;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::share::ShareError;
 use crate::units;
 
 /// Clock difference to the server that is worth telling, in seconds.
 pub(super) const SKEW_TOLD_S: i64 = 30;
+
+/// What such a difference means.
+pub(super) const SKEW_MEANS: &str =
+    "; with more than 120 s a watcher starts nothing, and documents are refused";
+/// Errors of a share that is read-only, full, or of which too much is used.
+const CANNOT_WRITE: [Errno; 3] = [Errno::EROFS, Errno::ENOSPC, Errno::EDQUOT];
+
+const _: () = assert!(limits::SKEW.as_secs() == 120);
 
 /// What the share itself looks like.
 #[derive(Debug, Clone, Serialize)]
@@ -72,15 +82,16 @@ pub(super) fn look(scene: &Scene, wrong: &mut Vec<Wrong>) -> Ground {
     let found = root::identity(transport);
     let trouble = match (&found, &scene.root_id) {
         (Err(root::Error::Share(error)), _) => {
-            use nix::errno::Errno;
             let passes = [
                 Errno::ESTALE,
                 Errno::ENOTCONN,
                 Errno::EHOSTDOWN,
                 Errno::ETIMEDOUT,
             ];
-            ground.passing = passes.contains(&error.kind());
-            Some(("share_lost", error.to_string()))
+            ground.passing = passes.contains(&error.kind()) || error.is_other_ground();
+            let waited = transport.hang().map(|hang| format!(" ({hang})"));
+            let text = format!("{error}{}", waited.unwrap_or_default());
+            Some(("share_lost", text))
         }
         (Err(error @ root::Error::Absent(_)), _) => {
             Some(("not_ours", format!("{error} (not mounted?)")))
@@ -141,11 +152,23 @@ fn space(scene: &Scene, ground: &mut Ground, wrong: &mut Vec<Wrong>) {
 }
 
 fn clock(scene: &Scene, ground: &mut Ground, wrong: &mut Vec<Wrong>) {
+    let mut unwritable: Option<ShareError> = None;
     let mut lanes = scene
         .peers
         .keys()
         .map(|peer| Lane::new(scene.node.clone(), Party::from(peer)));
-    ground.server_time = lanes.find_map(|lane| scene.sender.transport.server_time(&lane).ok());
+    ground.server_time = lanes.find_map(|lane| {
+        let asked = scene.sender.transport.server_time(&lane);
+        // It is read from a file that is made for it.
+        unwritable = asked.as_ref().err().cloned().or(unwritable.take());
+        asked.ok()
+    });
+    if ground.server_time.is_none()
+        && let Some(error) = unwritable.filter(|error| CANNOT_WRITE.contains(&error.kind()))
+    {
+        let text = format!("it cannot be written: {}", error.gist());
+        wrong.push(Wrong::new("unwritable", "the share", text));
+    }
     let Some(server) = ground.server_time else {
         return;
     };
@@ -154,7 +177,7 @@ fn clock(scene: &Scene, ground: &mut Ground, wrong: &mut Vec<Wrong>) {
     let ahead = wall.unix().saturating_sub(server.unix());
     ground.clock_ahead_s = Some(ahead);
     if ahead.abs() > SKEW_TOLD_S {
-        let text = format!("its clock is {} the file server's", off(ahead));
+        let text = format!("its clock is {} the file server's{SKEW_MEANS}", off(ahead));
         wrong.push(Wrong::new("clock_skew", &scene.node, text));
     }
 }

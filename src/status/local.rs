@@ -7,9 +7,12 @@ use serde::Serialize;
 use super::Running;
 use super::Scene;
 use super::Wrong;
+use crate::clock::Timestamp;
 use crate::disk;
 use crate::disk::LockFile;
+use crate::id::TaskId;
 use crate::journal::Journal;
+use crate::journal::Known;
 use crate::journal::Phase;
 
 /// What the own journal says.
@@ -25,6 +28,10 @@ pub struct LocalView {
     pub running: usize,
     /// Tasks that ended and whose outcome is not yet on the share.
     pub ending: usize,
+    /// Those of them whose outcome is decided and waits in the local spool.
+    pub spooled: usize,
+    /// When the oldest of these was decided.
+    pub spooled_since: Option<Timestamp>,
     /// Closed tasks that are remembered, so that none runs again.
     pub remembered: usize,
     /// The tasks that run.
@@ -50,6 +57,13 @@ pub fn journal(state: &Path) -> Result<Option<Journal>, String> {
 #[must_use]
 pub fn is_served(state: &Path) -> bool {
     LockFile::is_held(&state.join("watch.lock")).unwrap_or(false)
+}
+
+/// When an outcome was decided, by its own word: it was sealed then.
+fn decided_at((_, known): (TaskId, &Known)) -> Option<Timestamp> {
+    let sealed = &known.outcome.as_ref()?.sealed;
+    let whole: serde_json::Value = serde_json::from_str(sealed).ok()?;
+    Timestamp::parse(whole.get("created")?.as_str()?).ok()
 }
 
 pub(super) fn look(scene: &Scene, wrong: &mut Vec<Wrong>) -> Option<LocalView> {
@@ -83,6 +97,8 @@ pub(super) fn look(scene: &Scene, wrong: &mut Vec<Wrong>) -> Option<LocalView> {
         parked: count(&[Phase::Parked]),
         running: count(&[Phase::Started]),
         ending: count(&[Phase::Finished, Phase::Decided]),
+        spooled: count(&[Phase::Decided]),
+        spooled_since: journal.open_tasks().filter_map(decided_at).min(),
         remembered: journal.remembered(),
         started,
     };

@@ -350,7 +350,13 @@ fn tell(view: &NodeView, wrong: &mut Vec<Wrong>) {
             match view.state {
                 Some(NodeState::Halted) => say("node_halted", format!("starts nothing: {reason}")),
                 Some(NodeState::Degraded) => say("degraded", format!("takes nothing: {reason}")),
-                Some(NodeState::Draining) => say("draining", "takes nothing new".to_owned()),
+                Some(NodeState::Draining) => {
+                    let why = view.reason.as_deref().map(|why| format!(": {why}"));
+                    say(
+                        "draining",
+                        format!("takes nothing new{}", why.unwrap_or_default()),
+                    );
+                }
                 _ => {}
             }
         }
@@ -365,7 +371,11 @@ fn tell(view: &NodeView, wrong: &mut Vec<Wrong>) {
     {
         say(
             "clock_skew",
-            format!("its clock is {} the file server's", ground::off(ahead)),
+            format!(
+                "its clock is {} the file server's{}",
+                ground::off(ahead),
+                ground::SKEW_MEANS
+            ),
         );
     }
 }

@@ -272,7 +272,7 @@ fn hindrance(scene: &Scene, lane: &Lane, to: &NodeName, beat: &Beat) -> Option<B
                 )),
                 Some(NodeState::Draining) => Some(Because::new(
                     "draining",
-                    format!("{to} drains and takes nothing new"),
+                    format!("{to} takes nothing new: {reason}"),
                 )),
                 _ => None,
             }

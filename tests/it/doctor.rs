@@ -8,6 +8,9 @@
 
 #[cfg(target_os = "linux")]
 mod misbehaved;
+#[cfg(target_os = "linux")]
+mod pairs;
+mod start;
 
 use std::path::Path;
 use std::process::Command;

@@ -12,6 +12,7 @@ mod grants;
 mod hostile;
 mod journey;
 mod keys;
+mod loss;
 mod named;
 mod pages;
 mod pool;

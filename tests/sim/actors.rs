@@ -2,6 +2,7 @@
 //! journal and executors; nothing here decides anything about a task.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use dispatch::policy::PeerPolicy;
 use dispatch::policy::Scope;
 use dispatch::profile::AgentKind;
 use dispatch::profile::Profile;
+use dispatch::share::Cache;
 use dispatch::stage::Stage;
 use dispatch::transport::FolderTransport;
 use dispatch::transport::Publish;
@@ -51,6 +53,7 @@ use dispatch::transport::Transport;
 
 use crate::disk::SimTape;
 use crate::oracle::Story;
+use crate::plan::Caches;
 use crate::plan::MS;
 use crate::plan::SECOND;
 use crate::runner::SimRunner;
@@ -70,22 +73,29 @@ fn party(text: &str) -> Party {
     Party::parse(text).expect("a party")
 }
 
-/// The lane of everything here.
-pub fn lane() -> Lane {
-    Lane::new(name("devbox"), party("gpubox"))
+/// The lane of everything: to a node alone, or to a pool.
+pub fn lane_of(members: usize) -> Lane {
+    let to = if members == 0 { "gpubox" } else { "pool.gpu" };
+    Lane::new(name("devbox"), party(to))
 }
 
-fn key(kid: &str, one: &str) -> Key {
+fn key(kid: &str, one: &str, other: &str) -> Key {
     let (kid, made) = (
         KeyId::parse(kid).expect("a key id"),
         Timestamp::from_unix(0),
     );
-    let ends = [party(one), party("gpubox")];
+    let ends = [party(one), party(other)];
     Key::new(kid, Alg::Hs256, ends, made, (1..=32).collect()).expect("a key")
 }
 
+/// One ring for everybody: who may speak as whom is for the seals to say.
 fn keys() -> Keyring {
-    Keyring::of(vec![key("k1", "devbox"), key("k2", "approver.alice")])
+    let mut all = vec![key("pool", "devbox", "pool.gpu")];
+    for (number, node) in ["gpubox", "gpu1", "gpu2", "gpu3"].into_iter().enumerate() {
+        all.push(key(&format!("link{number}"), "devbox", node));
+        all.push(key(&format!("alice{number}"), "approver.alice", node));
+    }
+    Keyring::of(all)
 }
 
 /// The clocks of a host.
@@ -163,7 +173,7 @@ impl Seat {
             transport: self.transport(),
             clock: self.clock(),
             keys: keys(),
-            pools: std::collections::BTreeMap::new(),
+            pools: self.settings().pools,
         }
     }
 
@@ -176,12 +186,40 @@ impl Seat {
         }
     }
 
+    /// The lane by which everything is sent.
+    pub fn lane(&self) -> Lane {
+        self.world.state().lane.clone()
+    }
+
+    /// Every lane there is: of the pool, and between each pair of nodes that talk.
+    pub fn all_lanes(&self) -> Vec<Lane> {
+        let mut lanes = vec![self.lane()];
+        let state = self.world.state();
+        if state.plan.members > 0 {
+            for host in state.hosts.iter().skip(1) {
+                let node = name(host.name);
+                lanes.push(Lane::new(name("devbox"), Party::from(&node)));
+                lanes.push(Lane::new(node, party("devbox")));
+            }
+        }
+        lanes
+    }
+
+    fn cache(&self) -> Cache {
+        match self.world.state().plan.caches {
+            Caches::Ticks => Cache::Stamped,
+            Caches::Counted => Cache::Counted,
+            Caches::Off => Cache::None,
+        }
+    }
+
     fn settings(&self) -> Settings {
         let default = ProfileName::parse("default").expect("a profile");
         let profile =
             Profile::of_kind(default.clone(), AgentKind::Command, vec!["true".to_owned()]);
-        let devbox = PeerPolicy {
-            accept: true,
+        let policy = PeerPolicy {
+            accept: self.host > 0,
+            attempts_max: 3,
             ..PeerPolicy::default()
         };
         let alice = Approver {
@@ -189,15 +227,36 @@ impl Seat {
             may_grant_dangerous: true,
         };
         let state = self.world.state();
+        let members: BTreeSet<NodeName> = match state.plan.members {
+            0 => BTreeSet::new(),
+            _ => state
+                .hosts
+                .iter()
+                .skip(1)
+                .map(|host| name(host.name))
+                .collect(),
+        };
+        let peers = match self.host {
+            0 => members.iter().cloned().collect(),
+            _ => vec![name("devbox")],
+        };
+        let pools = match state.plan.members {
+            0 => BTreeMap::new(),
+            _ => BTreeMap::from([(name("gpu"), members)]),
+        };
         Settings {
             node: name(state.hosts[self.host].name),
-            pools: std::collections::BTreeMap::new(),
             slots: state.plan.slots,
-            peers: BTreeMap::from([(name("devbox"), devbox)]),
+            peers: peers
+                .into_iter()
+                .map(|peer| (peer, policy.clone()))
+                .collect(),
+            pools,
             approvers: BTreeMap::from([(name("alice"), alice)]),
             profiles: BTreeMap::from([(default, profile)]),
             root_id: Some(ROOT_ID.to_owned()),
             free_bytes_min: 0,
+            lost_max: None,
             only: None,
             poll_ms: state.plan.poll / MS,
         }
@@ -219,7 +278,8 @@ impl Seat {
         let journal = Journal::open(tape, &bytes, now, self.chance().nonce())?;
         let settings = self.settings();
         let me = settings.node.clone();
-        let killswitch = Killswitch::new(me, vec![name("devbox")], vec![lane()], no_local_halt());
+        let peers = settings.peers.keys().cloned().collect();
+        let killswitch = Killswitch::new(me, peers, settings.lanes(), no_local_halt());
         let mut node = Node {
             settings,
             keys: keys(),
@@ -235,6 +295,7 @@ impl Seat {
             journal,
             now: flow::Memory::default(),
         };
+        node.see_through(self.cache());
         node.begin(&format!("0198f1c2-0000-4000-8000-{boots:012x}"))?;
         Ok(node)
     }
@@ -294,7 +355,7 @@ impl Seat {
         let id = self
             .chance()
             .task_id(u64::try_from(now.unix()).unwrap_or(0) * 1000);
-        let (from, to) = (party("devbox"), party("gpubox"));
+        let (from, to) = (party("devbox"), self.lane().to);
         let mut task = Task::new(id, from, to, now, format!("errand {errand}"));
         let mut state = self.world.state();
         let wish = state.plan.errands[errand].clone();
@@ -317,7 +378,7 @@ impl Seat {
         let id = task.id;
         // Sealed twice for the oracle: the seal of the same task by the same clock is the same.
         self.expect(errand, &task);
-        let Ok(sent) = sender.send(&lane(), &task) else {
+        let Ok(sent) = sender.send(&self.lane(), &task) else {
             let mut state = self.world.state();
             state.oracle.stories.remove(&id);
             return;
@@ -327,8 +388,10 @@ impl Seat {
             && self.world.state().plan.resolves
         {
             self.clock().sleep(Duration::from_secs(1));
-            let inbox = Place::Stage(lane(), Stage::Inbox);
-            publish = sender.transport.resume(&lane(), part, (&inbox, &sent.name));
+            let inbox = Place::Stage(self.lane(), Stage::Inbox);
+            publish = sender
+                .transport
+                .resume(&self.lane(), part, (&inbox, &sent.name));
         }
         self.told(sent.id, &publish);
         let wish = self.world.state().plan.errands[errand].clone();
@@ -341,8 +404,8 @@ impl Seat {
 
     fn expect(&self, errand: usize, task: &Task) {
         let context = dispatch::document::Context {
-            from: Party::from(&lane().from),
-            to: lane().to,
+            from: Party::from(&self.lane().from),
+            to: self.lane().to,
             kind: dispatch::document::Kind::Task,
         };
         let now = self.clock().wall();
@@ -397,14 +460,14 @@ impl Seat {
             created: now,
             expires: now.plus(Duration::from_secs(3600)),
         };
-        let _ = cancel::send(sender, &*self.chance(), &lane(), &wish);
+        let _ = cancel::send(sender, &*self.chance(), &self.lane(), &wish);
     }
 
     fn wait(&self, sender: &Sender, sent: &flow::send::Sent) {
         for look in 0..6_u64 {
             self.clock().sleep(Duration::from_secs(2 << look));
             if let Ok(Whereabouts::Answered(found)) =
-                sender.find(&lane(), sent.id, Some(sent.digest))
+                sender.find(&self.lane(), sent.id, Some(sent.digest))
             {
                 let mut state = self.world.state();
                 state.believed(sent.id, found.digest);
@@ -428,7 +491,7 @@ impl Seat {
                 state.dice.within(500 * MS, 8 * SECOND)
             };
             self.clock().sleep(Duration::from_micros(pause));
-            let Ok(waiting) = ack::waiting(&sender, &[lane()]) else {
+            let Ok(waiting) = ack::waiting(&sender, &[self.lane()]) else {
                 continue;
             };
             for one in waiting {
@@ -440,7 +503,7 @@ impl Seat {
                 let now = self.clock().wall();
                 let ack = Ack {
                     from: Party::of_approver(&name("alice")),
-                    to: party("gpubox"),
+                    to: Party::from(&one.claim.node),
                     task_id: one.claim.id,
                     task_sha256: digest,
                     decision: if is_denied {
@@ -453,7 +516,7 @@ impl Seat {
                     created: now,
                     expires: ack::default_expiry(now),
                 };
-                let _ = ack::decide(&sender, &*self.chance(), &lane(), &name("alice"), &ack);
+                let _ = ack::decide(&sender, &*self.chance(), &self.lane(), &name("alice"), &ack);
             }
         }
     }

@@ -103,6 +103,9 @@ impl State {
         let done = self.server.execute(op, self.now);
         if let Ok(effect) = &done {
             self.judge(effect);
+            if let Op::Write(_, name, ..) = op {
+                self.beaten(name);
+            }
         }
         done
     }

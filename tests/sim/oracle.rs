@@ -14,6 +14,7 @@ use dispatch::stage::Stage;
 
 use crate::plan::Export;
 use crate::plan::MS;
+use crate::plan::SECOND;
 use crate::runner::Run;
 use crate::server::Effect;
 use crate::server::File;
@@ -55,6 +56,10 @@ pub struct Oracle {
     pub halted: Option<u64>,
     /// The server forgot what it had acknowledged, against what the guarantees ask of it.
     pub rolled_back: bool,
+    /// Files that a stranger put where the code writes, and since when.
+    pub squatters: BTreeMap<File, u64>,
+    /// When the owner of a claim last beat its lease, by the name of the lease.
+    pub beats: BTreeMap<String, u64>,
     /// Names may have been made again, because the server forgot them.
     pub names_forgotten: bool,
 }
@@ -106,6 +111,42 @@ impl State {
         }
     }
 
+    /// Whether whoever replaced a file must have known of it. Between a look and a rename a stranger can always come.
+    fn is_old_enough(&self, file: File) -> bool {
+        let is_prompt = self.plan.rates.hang == 0
+            && self.plan.rates.pause == 0
+            && self.plan.spells.is_empty()
+            && self.plan.members == 0;
+        let since = self.oracle.squatters.get(&file);
+        since.is_none_or(|since| {
+            is_prompt && self.down_until <= *since && self.now > since + 10 * SECOND
+        })
+    }
+
+    /// A lease was rewritten by its owner.
+    pub fn beaten(&mut self, name: &str) {
+        if self.current.is_some() && name.ends_with(".lease") {
+            self.oracle.beats.insert(name.to_owned(), self.now);
+        }
+    }
+
+    /// A claim was taken over: its owner must not have beaten for as long as others wait.
+    fn judge_take(&mut self, name: &str) {
+        let Some(claim) = ClaimName::parse(name).filter(|claim| claim.taken.is_some()) else {
+            return;
+        };
+        self.cover("takeover", || name.to_owned());
+        let is_own = self.hosts[self.host()].name == claim.node.as_str();
+        let beat = self.oracle.beats.get(&claim.untaken().lease()).copied();
+        let Some(beat) = beat.filter(|_| self.current.is_some() && !is_own) else {
+            return;
+        };
+        if self.now < beat + 110 * SECOND {
+            let ago = (self.now - beat) / SECOND;
+            self.fail(format!("{name} was taken, and its owner beat {ago} s ago"));
+        }
+    }
+
     fn note_halts(&mut self) {
         let root = self.server.folder(&Place::Root);
         let is_halted = self.server.dirs[root]
@@ -130,7 +171,15 @@ impl State {
         {
             story.marked = self.now;
         }
-        let _ = self.server.ever.insert((at, name.to_owned()));
+        let is_new = self.server.ever.insert((at, name.to_owned()));
+        if !is_new
+            && self.current.is_some()
+            && name.ends_with(".start")
+            && !self.oracle.names_forgotten
+        {
+            self.fail(format!("R1: the marker {name} was made before"));
+        }
+        self.beaten(name);
     }
 
     fn judge_move(
@@ -143,11 +192,17 @@ impl State {
     ) {
         if let Some(other) = replaced {
             let same = self.server.files[other].bytes == self.server.files[file].bytes;
+            if same && let Some((_, story)) = self.oracle.of_file(other) {
+                // A copy of the very same bytes took its place, as one that a stranger made and that was committed as
+                // the task itself: nothing is lost by that.
+                story.file = Some(file);
+                return;
+            }
             if let Some((id, _)) = self.oracle.of_file(other) {
                 self.fail(format!(
                     "never lost: the file of {id} was replaced by {name}"
                 ));
-            } else if !same {
+            } else if !same && self.is_old_enough(other) {
                 self.fail(format!("R7: {name} was replaced by other bytes"));
             }
         }
@@ -162,6 +217,7 @@ impl State {
         if stage == Some(Stage::Control) {
             self.decided_upon(name);
         }
+        self.judge_take(name);
         let is_new = self.server.ever.insert((to, name.to_owned()));
         let Some((id, story)) = self.oracle.of_file(file) else {
             return;
@@ -227,7 +283,7 @@ impl State {
             ControlKind::Cancel(_) if story.cancelled.is_none() => {
                 story.cancelled = Some((now, name.to_owned()));
             }
-            ControlKind::Cancel(_) | ControlKind::Grant(_) | ControlKind::Release(_) => {}
+            _ => {}
         }
     }
 
@@ -244,7 +300,9 @@ impl State {
                     .get(&format!("{id}.result.json"))
             });
         let bytes = result.map(|file| self.server.files[*file].bytes.clone());
-        let is_whole = bytes.is_some_and(|bytes| bytes.ends_with(b"\"\n}\n"));
+        let is_whole = bytes
+            .as_ref()
+            .is_some_and(|bytes| bytes.ends_with(b"\"\n}\n"));
         if !is_whole && !self.oracle.rolled_back {
             self.fail(format!("one outcome: {id} was committed without a result"));
         }
@@ -398,6 +456,18 @@ impl State {
                     "never lost: {id} ends in {stage:?}, not in an outcome"
                 ));
             }
+        }
+    }
+
+    /// The server lost power: what was told must still be what was sent.
+    pub fn judge_bytes(&mut self) {
+        let torn = self.oracle.stories.iter().find(|(_, story)| {
+            let bytes = story.file.map(|file| &self.server.files[file].bytes);
+            story.is_told && bytes.is_some_and(|bytes| Digest::of(bytes) != story.digest)
+        });
+        if let Some((id, _)) = torn {
+            let id = *id;
+            self.fail(format!("never lost: the bytes of {id} are gone"));
         }
     }
 

@@ -142,16 +142,20 @@ pub struct Plan {
     pub quiet_from: u64,
     /// The sender resolves a publication whose outcome it does not know.
     pub resolves: bool,
+    /// Members of a pool, to which everything is sent; 0: to one node alone.
+    pub members: usize,
 }
-
-/// Hosts: the sender's, and the receivers'.
-pub const SENDER: usize = 0;
 
 impl Plan {
     /// Draws the plan of a seed.
     pub fn of(seed: u64) -> Self {
         let dice = &mut Dice::new(seed);
-        let quiet_from = dice.within(6, 25) * SECOND;
+        let members = dice.one_of(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 3]);
+        let quiet_from = if members == 0 {
+            dice.within(6, 25) * SECOND
+        } else {
+            dice.within(30, 240) * SECOND
+        };
         let export = dice.one_of(&[
             Export::Sync,
             Export::Sync,
@@ -164,7 +168,7 @@ impl Plan {
             _ => dice.one_of(&[Caches::Ticks, Caches::Ticks, Caches::Counted, Caches::Off]),
         };
         let errands = (0..dice.one_of(&[1, 1, 1, 2, 2, 3]))
-            .map(|_| errand(dice, quiet_from))
+            .map(|_| errand(dice, quiet_from, members > 0))
             .collect();
         let often = dice.one_of(&[2, 3, 4, 8]);
         Self {
@@ -173,23 +177,28 @@ impl Plan {
             caches,
             tick: dice.one_of(&[1, 4, 4, 10, 1000]) * MS,
             names_kept: dice.one_of(&[1, 5, 30, 60]) * SECOND,
-            rates: rates(dice, often),
-            spells: spells(dice, often, quiet_from),
-            deeds: deeds(dice, often, quiet_from, export),
+            rates: rates(dice, often, if members == 0 { 1 } else { 6 }),
+            spells: spells(dice, often, quiet_from, members),
+            deeds: deeds(dice, often, (quiet_from, members), export),
             errands,
             work: work(dice),
             halts: halts(dice, quiet_from),
             denies: dice.one_of(&[0, 3, 5, 5]),
-            poll: dice.one_of(&[200, 500, 1000, 1000, 2000]) * MS,
+            poll: if members == 0 {
+                dice.one_of(&[200, 500, 1000, 1000, 2000]) * MS
+            } else {
+                dice.one_of(&[1000, 5000, 10_000]) * MS
+            },
             slots: dice.one_of(&[1, 1, 2]),
             latency: dice.one_of(&[200, 2_000, 2_000, 20_000, 100_000]),
             quiet_from,
             resolves: dice.once_in(2),
+            members,
         }
     }
 }
 
-fn errand(dice: &mut Dice, quiet_from: u64) -> Errand {
+fn errand(dice: &mut Dice, quiet_from: u64, is_pooled: bool) -> Errand {
     Errand {
         at: dice.within(0, quiet_from / 2),
         idempotent: dice.once_in(3),
@@ -206,14 +215,15 @@ fn errand(dice: &mut Dice, quiet_from: u64) -> Errand {
         } else {
             0
         },
-        copies: if dice.once_in(6) { 2 } else { 0 },
+        // In a pool a stranger's copy may be claimed by another member, so that only a grant keeps it from running.
+        copies: if dice.once_in(6) && !is_pooled { 2 } else { 0 },
     }
 }
 
-fn rates(dice: &mut Dice, often: u64) -> Rates {
+fn rates(dice: &mut Dice, often: u64, rarer: u64) -> Rates {
     let mut rate = |most: u64| {
         if dice.once_in(often) {
-            dice.spread(most, 40 * most)
+            dice.spread(rarer * most, rarer * 40 * most)
         } else {
             0
         }
@@ -236,12 +246,13 @@ fn rates(dice: &mut Dice, often: u64) -> Rates {
     }
 }
 
-fn spells(dice: &mut Dice, often: u64, quiet_from: u64) -> Vec<Spell> {
+fn spells(dice: &mut Dice, often: u64, quiet_from: u64, members: usize) -> Vec<Spell> {
     use nix::errno::Errno;
     let mut spells = Vec::new();
     while spells.len() < 3 && dice.once_in(often) {
         let from = dice.within(0, quiet_from);
-        let to = (from + dice.spread(100 * MS, 30 * SECOND)).min(quiet_from);
+        let most = if members == 0 { 30 } else { 200 } * SECOND;
+        let to = (from + dice.spread(100 * MS, most)).min(quiet_from);
         let errno = |dice: &mut Dice, from: &[Errno]| dice.one_of(from) as i32;
         let what = match dice.within(0, 3) {
             0 => Ill::Full(errno(dice, &[Errno::ENOSPC, Errno::EDQUOT])),
@@ -258,9 +269,7 @@ fn spells(dice: &mut Dice, often: u64, quiet_from: u64) -> Vec<Spell> {
                 ],
             )),
         };
-        let host = dice
-            .once_in(2)
-            .then(|| usize::try_from(dice.within(0, 1)).unwrap_or(1));
+        let host = dice.once_in(2).then(|| a_host(dice, members));
         spells.push(Spell {
             from,
             to,
@@ -271,7 +280,17 @@ fn spells(dice: &mut Dice, often: u64, quiet_from: u64) -> Vec<Spell> {
     spells
 }
 
-fn deeds(dice: &mut Dice, often: u64, quiet_from: u64, export: Export) -> Vec<(u64, Deed)> {
+/// Any host: the sender's, or one that serves.
+fn a_host(dice: &mut Dice, members: usize) -> usize {
+    usize::try_from(dice.within(0, members.max(1) as u64)).unwrap_or(0)
+}
+
+fn deeds(
+    dice: &mut Dice,
+    often: u64,
+    (quiet_from, members): (u64, usize),
+    export: Export,
+) -> Vec<(u64, Deed)> {
     let mut deeds = Vec::new();
     let at = |dice: &mut Dice| dice.within(0, quiet_from);
     if dice.once_in(if export == Export::Sync { often } else { 2 }) {
@@ -280,7 +299,7 @@ fn deeds(dice: &mut Dice, often: u64, quiet_from: u64, export: Export) -> Vec<(u
     while deeds.len() < 4 && dice.once_in(often + 1) {
         let size = i64::try_from(dice.spread(1, 4000)).unwrap_or(1);
         let step = if dice.once_in(2) { size } else { -size };
-        let host = usize::try_from(dice.within(0, 1)).unwrap_or(0);
+        let host = a_host(dice, members);
         let deed = match dice.within(0, 4) {
             0 | 1 => Deed::ClockStep(host, step),
             2 => Deed::ServerStep(step),
@@ -297,7 +316,7 @@ fn work(dice: &mut Dice) -> Work {
     let (never, vanishes, broken, fails) = (sometimes(3), sometimes(2), sometimes(4), sometimes(3));
     Work {
         takes: dice.one_of(&[1, 50, 50, 400, 1500]) * MS,
-        works: dice.one_of(&[50, 1000, 5000, 20_000]) * MS,
+        works: dice.one_of(&[50, 1000, 5000, 20_000, 60_000]) * MS,
         never,
         vanishes,
         broken,

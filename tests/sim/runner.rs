@@ -11,9 +11,11 @@ use dispatch::attempt::Report;
 use dispatch::attempt::RunState;
 use dispatch::attempt::Runner;
 use dispatch::attempt::StopReason;
+use dispatch::clock::BootTime;
+use dispatch::clock::Clock;
 use dispatch::clock::Timestamp;
 use dispatch::id::Digest;
-use dispatch::limits;
+use dispatch::outcome::FailureClass;
 use dispatch::outcome::Layer;
 use dispatch::outcome::Status;
 
@@ -101,13 +103,16 @@ impl State {
         if run.state != RunState::Prepared {
             return;
         }
-        let looked = run.plan.permit.looked;
-        let is_good = boot >= looked && boot.since(looked) <= limits::PERMIT_LIFE;
+        let is_good = run.plan.permit.is_good(&Still(now, boot));
         let (run, log) = (run.clone(), run.log.clone());
         let next = if is_good {
             self.starts(host, &run);
             let works = self.dice.spread(MS, self.plan.work.works);
             self.at(self.now + works, Item::End(host, stem.to_owned()));
+            if let Some(until) = run.plan.lease {
+                let left = until.0.saturating_sub(boot.0) * MS;
+                self.at(self.now + left, Item::Lease(host, stem.to_owned()));
+            }
             RunState::Running
         } else {
             self.cover("permit expired", || stem.to_owned());
@@ -143,6 +148,46 @@ impl State {
         let status = if fails { Status::Error } else { Status::Ok };
         run.state = RunState::Finished(Box::new(report(now, status, &run.log)));
         self.note(|| format!("agent of {stem} ends: {status}"));
+    }
+}
+
+/// The clocks of a host at one moment, for the executor's own check of its permit.
+struct Still(Timestamp, BootTime);
+
+impl Clock for Still {
+    fn wall(&self) -> Timestamp {
+        self.0
+    }
+
+    fn boot(&self) -> BootTime {
+        self.1
+    }
+
+    fn monotonic(&self) -> BootTime {
+        self.1
+    }
+
+    fn sleep(&self, _: std::time::Duration) {}
+}
+
+impl State {
+    /// The lease of an attempt ran out, or was extended meanwhile.
+    pub fn lease_ends(&mut self, host: usize, stem: &str) {
+        let (now, wall, boot) = (self.now, self.wall(host), self.boot(host));
+        let Some(run) = self.hosts[host].runs.0.get_mut(stem) else {
+            return;
+        };
+        let Some(until) = run.plan.lease.filter(|_| run.state == RunState::Running) else {
+            return;
+        };
+        if until > boot {
+            let again = now + (until.0 - boot.0) * MS;
+            return self.at(again, Item::Lease(host, stem.to_owned()));
+        }
+        let mut killed = report(wall, Status::Killed, &run.log);
+        killed.class = Some(FailureClass::LeaseLost);
+        run.state = RunState::Finished(Box::new(killed));
+        self.cover("lease lost", || stem.to_owned());
     }
 }
 
@@ -250,6 +295,16 @@ impl Runner for SimRunner {
         })
     }
 
+    fn extend(&self, stem: &str, until: BootTime) -> Result<(), Error> {
+        let host = self.host;
+        self.call("extend", stem, |state| {
+            if let Some(run) = state.hosts[host].runs.0.get_mut(stem) {
+                run.plan.lease = Some(until);
+            }
+            Ok(())
+        })
+    }
+
     fn sweep(&self, stem: &str) -> Result<u32, Error> {
         self.call("sweep", stem, |_| Ok(0))
     }
@@ -269,11 +324,6 @@ impl Runner for SimRunner {
         self.call("list", "", |state| {
             Ok(state.hosts[host].runs.0.keys().cloned().collect())
         })
-    }
-
-    /// No attempt here has a lease: the nodes of this world serve no pool.
-    fn extend(&self, stem: &str, _until: dispatch::clock::BootTime) -> Result<(), Error> {
-        self.call("extend", stem, |_| Ok(()))
     }
 
     fn discard(&self, stem: &str) -> Result<(), Error> {

@@ -11,13 +11,13 @@ use dispatch::stage::Stage;
 
 use crate::actors::ROOT_ID;
 use crate::actors::Seat;
-use crate::actors::lane;
 use crate::client::Client;
 use crate::plan::Deed;
 use crate::plan::Export;
 use crate::plan::MS;
 use crate::plan::Plan;
 use crate::plan::SECOND;
+use crate::server::Effect;
 use crate::server::Op;
 use crate::turns::Actor;
 use crate::turns::Turn;
@@ -66,9 +66,10 @@ fn lay_out(world: &Arc<World>) {
         world: Arc::clone(world),
         host: 0,
     };
-    root::lay_out(&*seat.transport(), &[lane()], ROOT_ID).expect("a share without faults");
+    let lanes = seat.all_lanes();
+    root::lay_out(&*seat.transport(), &lanes, ROOT_ID).expect("a share without faults");
     let mut state = world.state();
-    for host in 1..state.hosts.len() {
+    for host in 0..state.hosts.len() {
         let born = dispatch::journal::Fact::Born {
             at: state.wall(host).minus(std::time::Duration::from_secs(3600)),
             instance: dispatch::id::Nonce::from_bits(host as u64),
@@ -98,7 +99,11 @@ fn cast(world: &Arc<World>) {
         let actor = state.cast.len() - 1;
         state.at(at, Item::Begin(actor));
     };
-    enter(Role::Watcher, 1, 0);
+    // In a pool the sender's node grants; a node that is only asked needs none to ask it.
+    let first = usize::from(plan.members == 0);
+    for host in first..=plan.members.max(1) {
+        enter(Role::Watcher, host, 0);
+    }
     for (number, errand) in plan.errands.iter().enumerate() {
         enter(Role::Sender(number), 0, errand.at);
     }
@@ -124,7 +129,10 @@ fn cast(world: &Arc<World>) {
 /// Everything that happens, until all is over or something must not have.
 fn act(world: &Arc<World>) {
     let (mut jumps, mut rest) = (0, None);
-    let mut patience = world.state().plan.quiet_from + 90 * SECOND;
+    let plan = world.state().plan.clone();
+    // In a pool what was left behind is taken after a term.
+    let at_most = if plan.members == 0 { 90 } else { 500 } * SECOND;
+    let mut patience = plan.quiet_from + at_most;
     loop {
         let mut state = world.state();
         if state.violation.is_some() {
@@ -148,7 +156,7 @@ fn act(world: &Arc<World>) {
             if !jump(&mut state, jumps) {
                 return;
             }
-            patience = state.now + 90 * SECOND;
+            patience = state.now + at_most;
         }
         let Some(item) = state.next() else {
             return state.fail("nothing is left to happen".to_owned());
@@ -205,6 +213,7 @@ fn happen(world: &Arc<World>, item: Item) {
             state.current = None;
             match other {
                 Item::Late(op) => state.comes_late(&op),
+                Item::Lease(host, stem) => state.lease_ends(host, &stem),
                 Item::Take(host, stem) => state.takes(host, &stem),
                 Item::End(host, stem) => state.ends(host, &stem),
                 Item::Deed(deed) => state.does(deed),
@@ -322,10 +331,15 @@ fn end(world: &Arc<World>) {
     };
     let sender = seat.sender();
     for (id, digest) in ids {
-        let found = sender.find(&lane(), id, Some(digest));
+        let found = sender.find(&seat.lane(), id, Some(digest));
         let mut state = world.state();
         if let Ok(Whereabouts::Answered(found)) = found {
             state.believed(id, found.digest);
+            if found.name != format!("{id}.result.json") && !state.oracle.rolled_back {
+                state.fail(format!(
+                    "one outcome: that of {id} is not under its public name"
+                ));
+            }
             state.note(|| format!("{id} ended: {}", found.answer.status));
             let word = found.answer.status.as_str();
             state.cover(word, String::new);
@@ -335,13 +349,11 @@ fn end(world: &Arc<World>) {
             ));
         }
     }
-    let state = world.state();
-    let durable = state.hosts[1].disk.durable.clone();
-    drop(state);
-    if let Err(error) = Journal::read(&durable) {
-        world
-            .state()
-            .fail(format!("the journal at the end: {error}"));
+    let mut state = world.state();
+    for host in 0..state.hosts.len() {
+        if let Err(error) = Journal::read(&state.hosts[host].disk.durable) {
+            state.fail(format!("the journal at the end: {error}"));
+        }
     }
 }
 
@@ -356,6 +368,7 @@ impl State {
                 self.cover("server restarts", String::new);
                 self.down_until = self.now + self.dice.spread(100 * MS, 20 * SECOND);
                 self.server.lose_unsynced();
+                self.judge_bytes();
                 if self.plan.export == Export::Async {
                     self.roll_back();
                 }
@@ -403,15 +416,30 @@ impl State {
         let bytes = Arc::clone(&self.server.files[file].bytes);
         let nonce = dispatch::id::Nonce::from_bits(self.dice.bits());
         let claim = format!("{id}.normal.g1.gpubox-{nonce}.json");
-        let (stage, name) = match self.dice.within(0, 3) {
+        let (stage, name) = match self.dice.within(0, 5) {
             0 => (Stage::Processing, claim),
             1 => (Stage::PendingAck, claim),
             2 => (Stage::Inbox, format!("{id}.high.g7.json")),
+            4 | 5 => return self.squats(id),
             _ => (Stage::Inbox, format!("{id}.normal.g2.json")),
         };
         self.cover("copy of a task", || format!("{stage}/{name}"));
-        let at = self.server.folder(&Place::Stage(lane(), stage));
+        let at = self.server.folder(&Place::Stage(self.lane.clone(), stage));
         let _ = self.execute(&Op::Create(at, name, bytes));
+    }
+
+    /// A stranger takes the name under which people will look for the outcome.
+    fn squats(&mut self, id: dispatch::id::TaskId) {
+        self.cover("squatter", || id.to_string());
+        let done = self
+            .server
+            .folder(&Place::Stage(self.lane.clone(), Stage::Done));
+        let bytes = Arc::new(b"not a result".to_vec());
+        let op = Op::Create(done, format!("{id}.result.json"), bytes);
+        if let Ok(Effect::Made(_, _, file)) = self.execute(&op) {
+            let now = self.now;
+            self.oracle.squatters.insert(file, now);
+        }
     }
 
     /// Nothing goes wrong any more; what is wrong is put right.

@@ -156,9 +156,16 @@ impl Server {
             Op::Create(at, name, bytes) => self.create(*at, name, bytes),
             Op::Fill(file, bytes) => {
                 self.keep(Vec::new(), Some(*file));
-                self.files[*file].bytes = Arc::clone(bytes);
+                // A write that comes again writes the same bytes at the same place; it never cuts off what came after.
+                if bytes.len() >= self.files[*file].bytes.len() {
+                    self.files[*file].bytes = Arc::clone(bytes);
+                }
                 self.files[*file].changed = now;
                 Ok(Effect::Other)
+            }
+            // rename(2): under the name it has already, a file stays where it is.
+            Op::Rename(from, name, to, new) if from == to && name == new => {
+                self.find(*from, name).map(|_| Effect::Other)
             }
             Op::Rename(from, name, to, new) => self.rename(*from, name, *to, new),
             Op::Remove(at, name) => {
@@ -317,6 +324,11 @@ impl Server {
                 self.dirs[at].changed = changed;
             }
         }
+    }
+
+    /// The bytes of a file were not synced by whoever wrote them.
+    pub fn leave_unsynced(&mut self, file: File) {
+        self.files[file].is_synced = false;
     }
 
     /// The server loses power: what was never synced is empty afterwards.

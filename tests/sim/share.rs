@@ -146,7 +146,17 @@ impl SimShare {
         let rate = self.world.state().plan.rates.two_steps;
         let in_steps = size > 0 && self.world.state().goes_wrong(rate);
         if !in_steps {
-            self.change("create", name, Op::Create(at, name.to_owned(), bytes))?;
+            let made = self.change("create", name, Op::Create(at, name.to_owned(), bytes))?;
+            // The line that the bug removes is in the share of the real world, which is not here.
+            if let Effect::Made(_, _, file) = made
+                && dispatch::planted::is(dispatch::planted::Bug::PublishUnsynced)
+            {
+                self.world.state().server.leave_unsynced(file);
+            }
+            if self.world.state().plan.export == Export::Local {
+                // A journal that is written for one file is written for what came before it.
+                self.world.state().server.sync();
+            }
             return Ok(size as u64);
         }
         self.world

@@ -10,6 +10,7 @@ use dispatch::chance::SeededChance;
 use dispatch::clock::BootTime;
 use dispatch::clock::Timestamp;
 use dispatch::id::TaskId;
+use dispatch::place::Lane;
 
 use crate::client::Client;
 use crate::dice::Dice;
@@ -40,6 +41,8 @@ pub enum Item {
     Begin(usize),
     /// A request is executed that its client has long given up, or that travels twice.
     Late(Op),
+    /// The lease of an attempt may be over.
+    Lease(usize, String),
     /// An executor comes to take a run directory.
     Take(usize, String),
     /// An agent ends.
@@ -119,6 +122,8 @@ pub struct State {
     pub coverage: BTreeMap<&'static str, u64>,
     /// Names that may be made again by a request that travels twice.
     pub restless: BTreeSet<(Folder, String)>,
+    /// The lane by which everything is sent.
+    pub lane: Lane,
     /// The task of each errand, once its sender made it, and when.
     pub ids: Vec<Option<TaskId>>,
     pub made: Vec<Option<i64>>,
@@ -217,21 +222,22 @@ impl State {
         let seed = plan.seed;
         let mut server = Server::default();
         server.may_forget = plan.export != crate::plan::Export::Sync;
-        let hosts = ["devbox", "gpubox"]
-            .iter()
-            .enumerate()
-            .map(|(number, name)| Host {
-                name,
-                client: Client::default(),
-                disk: Disk::default(),
-                runs: Runs::default(),
-                chance: Arc::new(SeededChance::new(seed.wrapping_mul(16) + number as u64 + 1)),
-                offset: 0,
-                booted: 0,
-                boots: 0,
-                open: None,
-                rounds: 0,
-            });
+        let names: &[&'static str] = match plan.members {
+            0 => &["devbox", "gpubox"],
+            members => &["devbox", "gpu1", "gpu2", "gpu3"][..=members],
+        };
+        let hosts = names.iter().enumerate().map(|(number, name)| Host {
+            name,
+            client: Client::default(),
+            disk: Disk::default(),
+            runs: Runs::default(),
+            chance: Arc::new(SeededChance::new(seed.wrapping_mul(16) + number as u64 + 1)),
+            offset: 0,
+            booted: 0,
+            boots: 0,
+            open: None,
+            rounds: 0,
+        });
         Self {
             dice: Dice::new(seed ^ 0x5DEE_CE66),
             now: 0,
@@ -253,6 +259,7 @@ impl State {
             steps: 0,
             coverage: BTreeMap::new(),
             restless: BTreeSet::new(),
+            lane: crate::actors::lane_of(plan.members),
             ids: vec![None; plan.errands.len()],
             made: vec![None; plan.errands.len()],
             plan,

@@ -21,6 +21,8 @@ SCENARIOS = {
     "cost": cost,
 }
 
-# Those that need the processors to themselves, and those that `all` leaves out or gives a bench of its own.
-LOUD = {"flow", "killswitch", "doctor", "faults", "loss"}
+# Those that need the processors to themselves; those that only wait, and may go first meanwhile; and those that `all`
+# leaves out or gives a bench of its own.
+LOUD = {"flow", "killswitch", "doctor", "faults"}
+QUIET = {"idle", "loss"}
 APART = {"cost", "doctor"}

@@ -1,7 +1,7 @@
 """Tasks both ways while everything that can break is broken, one thing after another; then every task is accounted for."""
-import collections
 import time
 
+from ..account import account
 from ..feed import Feed
 from ..feed import outcomes
 from ..feed import until
@@ -102,45 +102,5 @@ def faults(bench, report, options):
         feed.join()
     bench.say("all is sent")
     for feed in feeds:
-        account(report, feed, before[feed.node.peer], story)
-
-
-def account(report, feed, before, story):
-    """Compares what was sent, what the agents wrote down, and what the sender is told."""
-    node = feed.node
-    lane = f"{node.name} to {node.peer.name}"
-    told = outcomes(node, feed.sent, PATIENCE_S)
-    answered = {task: line for task, line in told.items() if line["state"] == "answered"}
-    lost = set(feed.sent) - set(answered) - absent(feed, told)
-    starts = collections.Counter(task for task, _, _ in node.peer.starts()[before:])
-    attempts = collections.Counter((task, attempt) for task, attempt, _ in node.peer.starts()[before:])
-    once = [task for task, count in starts.items() if count > 1 and not may_repeat(feed, task)]
-    twice = set(once) | {task for (task, _), count in attempts.items() if count > 1}
-    wrong = [f"{task} {line['status']} {line['final_text']!r} {line['detail']}" for task, line in answered.items()
-             if not is_right(line, feed.sent[task], starts[task])]
-    unclear = [task for task, line in answered.items() if line["status"] == "indeterminate"]
-    report.at_least("faults", f"{lane}: tasks sent", len(feed.sent), feed.count)
-    report.equal("faults", f"{lane}: lost", len(lost), 0)
-    report.equal("faults", f"{lane}: started twice", len(twice), 0)
-    report.equal("faults", f"{lane}: outcomes that are not right", len(wrong), 0)
-    report.at_most("faults", f"{lane}: end not known, as told", len(unclear), story.attempts_ended, "")
-    told_unknown, refused = len(feed.unknown()), len(feed.failed)
-    report.tell("faults", f"{lane}: sends told 'not known yet', and refused", f"{told_unknown}, {refused}")
-    for task in [*sorted(lost), *sorted(twice), *wrong]:
-        print(f"       {task} {told.get(task, {})}")
-
-
-def absent(feed, told):
-    """Tasks that their sender was never promised: 'not known yet', and then nowhere."""
-    return {task for task in feed.unknown() if told.get(task, {}).get("state") in (None, "absent", "unknown")}
-
-
-def may_repeat(feed, task):
-    return task in feed.sent and feed.sent[task].idempotent
-
-
-def is_right(line, sent, starts):
-    """A success says what was asked for and was started; an end that is not known is of something that ran once."""
-    if line["status"] == "ok":
-        return line["final_text"] == sent.words and starts >= 1
-    return line["status"] == "indeterminate" and not sent.idempotent and starts <= 1
+        told = outcomes(feed.node, feed.sent, PATIENCE_S)
+        account(report, feed, told, feed.node.peer.starts()[before[feed.node.peer]:], story.attempts_ended)

@@ -6,7 +6,7 @@ from ..feed import echo
 from ..feed import until
 
 KILL_S = 3.0
-FEED_S, WATCHED_S = 6, 8
+FEED_S, WATCHED_S = 10, 6
 
 
 def stops_starts(bench, report):

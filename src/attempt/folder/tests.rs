@@ -51,10 +51,18 @@ fn a_report_counts_when_its_executor_has_ended() {
 }
 
 #[test]
-fn a_report_that_is_not_one_is_an_error_and_not_an_outcome() {
+fn a_report_that_is_not_one_is_no_outcome_and_holds_nothing_up() {
     let (_dir, folder) = folder();
-    disk::create_new(&folder.member("report.json"), b"{}", 0o600).unwrap();
-    assert!(matches!(folder.state(), Err(Error::Format { .. })));
+    let report = folder.member("report.json");
+    disk::create_new(&report, b"{}", 0o600).unwrap();
+    assert!(matches!(folder.report(), Err(Error::Format { .. })));
+    assert_eq!(folder.state().unwrap(), RunState::Prepared);
+    let taken = folder.take().unwrap().unwrap();
+    assert_eq!(folder.state().unwrap(), RunState::Running);
+    drop(taken);
+    assert_eq!(folder.state().unwrap(), RunState::Lost);
+    disk::replace(&report, &vec![b' '; 5 * 1024 * 1024], 0o600).unwrap();
+    assert_eq!(folder.state().unwrap(), RunState::Lost, "of any size");
 }
 
 #[test]

@@ -144,6 +144,14 @@ pub const SHARE: &[Key] = &[
         "Free space on the share and on the local disk below which nothing new is claimed.",
     ),
     key(
+        "lost_max",
+        "duration",
+        "",
+        "\"30m\"",
+        "How long what runs may go on while the share is lost, from 30 s. Then it is ended, and its result says \
+         so when the share is back. Not set: it runs on within its own bounds.",
+    ),
+    key(
         "keep",
         "duration",
         "",

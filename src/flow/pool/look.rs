@@ -4,7 +4,7 @@
 //! A claim is dead when its lease did not change for a term of this node's own CLOCK_BOOTTIME, over some looks that all
 //! succeeded. What was seen is only in memory: a node that starts anew waits a whole term.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::Error;
 use super::Node;
@@ -19,6 +19,8 @@ use crate::journal::Phase;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::stage::Stage;
 
 /// What was last seen of a claim of another.
@@ -108,13 +110,13 @@ fn once(node: &mut Node, lane: &Lane, now: BootTime) -> Result<bool, Error> {
             other => listings.push(other?),
         }
     }
-    let names: HashSet<&str> = listings
+    let names: BTreeSet<&str> = listings
         .iter()
         .flatten()
         .map(|entry| entry.name.as_str())
         .collect();
     find_lost(node, lane, &names)?;
-    let (mut foreign, mut seen, mut dead) = (false, HashSet::new(), Vec::new());
+    let (mut foreign, mut seen, mut dead) = (false, BTreeSet::new(), Vec::new());
     for (stage, listing) in stages.iter().zip(&listings) {
         for claim in listing
             .iter()
@@ -178,10 +180,15 @@ fn observe(
     node: &mut Node,
     lane: &Lane,
     claim: &ClaimName,
-    names: &HashSet<&str>,
+    names: &BTreeSet<&str>,
     key: &(Lane, Stage, ClaimName),
     now: BootTime,
 ) -> bool {
+    let now = if planted::is(Bug::LeaseByWallClock) {
+        BootTime(u64::try_from(node.clock.wall().unix()).unwrap_or(0) * 1000)
+    } else {
+        now
+    };
     let print = match print(node, lane, claim, names) {
         Ok(print) => print,
         Err(()) => {
@@ -203,7 +210,7 @@ fn print(
     node: &Node,
     lane: &Lane,
     claim: &ClaimName,
-    names: &HashSet<&str>,
+    names: &BTreeSet<&str>,
 ) -> Result<Option<Digest>, ()> {
     let name = claim.lease();
     if claim.taken.is_some() || !names.contains(name.as_str()) {
@@ -222,7 +229,7 @@ fn print(
 }
 
 /// Claims that the journal holds and that are not where it says: seen once more after an own change, then lost.
-fn find_lost(node: &mut Node, lane: &Lane, names: &HashSet<&str>) -> Result<(), Error> {
+fn find_lost(node: &mut Node, lane: &Lane, names: &BTreeSet<&str>) -> Result<(), Error> {
     let missing: Vec<TaskId> = node
         .journal
         .open_tasks()
@@ -242,14 +249,14 @@ fn find_lost(node: &mut Node, lane: &Lane, names: &HashSet<&str>) -> Result<(), 
 }
 
 /// Removes leases beside which no claim lies: our own at once, those of others after a term.
-fn clear_leases(node: &mut Node, lane: &Lane, names: &HashSet<&str>, now: BootTime) {
+fn clear_leases(node: &mut Node, lane: &Lane, names: &BTreeSet<&str>, now: BootTime) {
     let processing = Place::Stage(lane.clone(), Stage::Processing);
     let lone: Vec<ClaimName> = names
         .iter()
         .filter_map(|name| ClaimName::of_lease(name))
         .filter(|claim| !names.contains(claim.to_string().as_str()))
         .collect();
-    let mut seen = HashSet::new();
+    let mut seen = BTreeSet::new();
     for claim in lone {
         let name = claim.lease();
         if claim.node == node.settings.node && lease::held(node, claim.id) != Some(&claim) {

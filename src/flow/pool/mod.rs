@@ -54,9 +54,9 @@ pub(crate) struct Pool {
     /// The claims it holds.
     held: BTreeMap<TaskId, lease::Held>,
     /// The claims of others, as last seen.
-    sights: HashMap<(Lane, Stage, ClaimName), look::Sight>,
+    sights: BTreeMap<(Lane, Stage, ClaimName), look::Sight>,
     /// Leases of others beside which no claim lies, with when they were first seen so.
-    lone: HashMap<(Lane, String), BootTime>,
+    lone: BTreeMap<(Lane, String), BootTime>,
     /// When each lane was last looked at, and whether anything was there to look at again soon.
     looks: HashMap<Lane, look::Last>,
     /// Entries of inboxes that were read and are left where they are for now.

@@ -30,6 +30,8 @@ use crate::outcome::FailureClass;
 use crate::outcome::Status;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::stage::Stage;
 
 /// A claim that needs a grant.
@@ -189,7 +191,13 @@ pub(in crate::flow) fn mark(
         }
         node.now.suspects.remove(&id);
     }
-    let listing = node.transport.mark(&processing, &marker)?;
+    let listing = if planted::is(Bug::MarkerAfterCheck) {
+        let before = node.transport.list(&processing)?;
+        node.transport.mark(&processing, &marker)?;
+        before
+    } else {
+        node.transport.mark(&processing, &marker)?
+    };
     let name = claim.to_string();
     if !listing.iter().any(|entry| entry.name == name) {
         fence::leave(node, id, "another member took it before it was started")?;

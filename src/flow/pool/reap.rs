@@ -19,6 +19,8 @@ use crate::journal::Fact;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::share::Listed;
 use crate::stage::Stage;
 use crate::transport::Advance;
@@ -34,6 +36,11 @@ pub(super) fn take(
     let taken = claim.taken_by(node.chance.nonce());
     let from = Place::Stage(lane.clone(), stage);
     let processing = Place::Stage(lane.clone(), Stage::Processing);
+    let before = if planted::is(Bug::ReaperReadsFirst) {
+        Some(node.transport.list(&processing)?)
+    } else {
+        None
+    };
     match node.transport.advance(
         (&from, &claim.to_string()),
         (&processing, &taken.to_string()),
@@ -47,7 +54,15 @@ pub(super) fn take(
     node.tell(&event.say(why));
     // From here on the old owner can neither start nor commit. Only now, after this client changed that folder:
     // whatever it started before shows.
-    let listing = node.transport.list(&processing)?;
+    let listing = match before {
+        Some(before) => before,
+        None => node.transport.list(&processing)?,
+    };
+    let listing = if planted::is(Bug::TakeoverForgets) && claim.taken.is_some() {
+        Vec::new()
+    } else {
+        listing
+    };
     judge(node, lane, &taken, &listing)
 }
 

@@ -118,6 +118,7 @@ fn settings() -> Settings {
         profiles: BTreeMap::from([(default, profile)]),
         root_id: Some(ROOT_ID.to_owned()),
         free_bytes_min: 0,
+        lost_max: None,
         only: None,
         poll_ms: 1000,
     }

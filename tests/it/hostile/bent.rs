@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use dispatch::clock::Clock;
 use dispatch::clock::ManualClock;
+use dispatch::clock::SystemClock;
 use dispatch::clock::Timestamp;
 use dispatch::place::Place;
 use dispatch::share::Attributes;
@@ -27,6 +28,8 @@ pub struct BentShare {
     inner: FolderShare,
     clock: Arc<ManualClock>,
     began: Timestamp,
+    /// Seconds by which this world is ahead of the machine it is tested on.
+    shift: i64,
     failing: Mutex<Vec<Failing>>,
     is_blind: AtomicBool,
 }
@@ -37,6 +40,7 @@ impl BentShare {
         Self {
             inner: FolderShare::at(root),
             began,
+            shift: began.unix() - SystemClock.wall().unix(),
             clock,
             failing: Mutex::default(),
             is_blind: AtomicBool::new(false),
@@ -59,6 +63,10 @@ impl BentShare {
     /// Listings no longer tell what kind an entry is, as on a filesystem that does not know (readdir(3), DT_UNKNOWN).
     pub fn go_blind(&self) {
         self.is_blind.store(true, Ordering::Relaxed);
+    }
+
+    fn in_this_world(&self, stamp: Timestamp) -> Timestamp {
+        Timestamp::from_unix(stamp.unix() + self.shift)
     }
 
     /// Removes a file that a test made.
@@ -165,13 +173,18 @@ impl Share for BentShare {
 
     fn attributes(&self, at: &Place, name: &str) -> Result<Attributes, ShareError> {
         self.call("read", at, name)?;
-        self.inner.attributes(at, name)
+        let seen = self.inner.attributes(at, name)?;
+        Ok(Attributes {
+            changed: self.in_this_world(seen.changed),
+            ..seen
+        })
     }
 
     fn server_time(&self, at: &Place, scratch: &str) -> Result<Timestamp, ShareError> {
         self.call("create", at, scratch)?;
         let seen = self.inner.server_time(at, scratch)?;
-        Ok(seen.plus(self.clock.wall().since(self.began)))
+        let passed = self.clock.wall().since(self.began);
+        Ok(self.in_this_world(seen).plus(passed))
     }
 
     fn free_bytes(&self) -> Result<u64, ShareError> {
@@ -181,5 +194,9 @@ impl Share for BentShare {
 
     fn title(&self) -> String {
         self.inner.title()
+    }
+
+    fn anchor(&self) -> Result<(), ShareError> {
+        self.inner.anchor()
     }
 }

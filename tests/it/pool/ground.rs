@@ -133,6 +133,7 @@ fn settings(node: &str, peers: &[NodeName], count: usize, accept: bool) -> Setti
         profiles: BTreeMap::from([(default, profile)]),
         root_id: Some(ROOT_ID.to_owned()),
         free_bytes_min: 0,
+        lost_max: None,
         only: None,
         poll_ms: 1000,
     }
@@ -216,7 +217,11 @@ impl Ground {
     }
 
     pub fn transport(&self, host: &Host, life: &Arc<Life>) -> Arc<dyn Transport> {
-        let share = Arc::new(FaultShare::over(self.share.clone(), life.clone()));
+        let share = Arc::new(FaultShare::over(
+            self.share.clone(),
+            life.clone(),
+            host.clock.clone(),
+        ));
         Arc::new(FolderTransport::over(
             share,
             host.clock.clone(),

@@ -305,8 +305,15 @@ impl fuser::Filesystem for Client {
         reply: fuser::ReplyData,
     ) {
         self.server.withhold(self.which);
-        match self.server.lock().nodes.get(&ino.0).map(|node| &node.kind) {
+        let state = self.server.lock();
+        let torn = state.manner.torn && state.is_new(ino.0);
+        match state.nodes.get(&ino.0).map(|node| &node.kind) {
             Some(Kind::File(data)) => {
+                let mut data = data.clone();
+                if torn && data.len() > 2 {
+                    let (from, to) = (data.len() / 2, data.len() - 1);
+                    data[from..to].fill(0);
+                }
                 let start = usize::try_from(offset)
                     .unwrap_or(usize::MAX)
                     .min(data.len());

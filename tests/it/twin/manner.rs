@@ -101,6 +101,8 @@ pub struct Manner {
     pub read_only: bool,
     /// Nothing can be written: ENOSPC.
     pub full: bool,
+    /// The middle of a file that was written a moment ago reads as NULs.
+    pub torn: bool,
     /// Modes are kept as set.
     pub modes: bool,
 }
@@ -125,6 +127,7 @@ impl Manner {
             stale: None,
             read_only: false,
             full: false,
+            torn: false,
             modes: true,
         }
     }

@@ -150,6 +150,13 @@ impl Server {
 }
 
 impl State {
+    /// Whether a file was written a moment ago.
+    pub fn is_new(&self, ino: u64) -> bool {
+        let written = self.nodes.get(&ino).map(|node| node.modified);
+        let age = written.and_then(|written| self.now().duration_since(written).ok());
+        age.is_some_and(|age| age < Duration::from_millis(100))
+    }
+
     /// The server's time, in its own steps.
     fn now(&self) -> SystemTime {
         let real = SystemTime::now()

@@ -180,6 +180,7 @@ impl Pair {
                 profiles: BTreeMap::new(),
                 root_id: None,
                 free_bytes_min: 0,
+                lost_max: None,
                 poll_ms: 1000,
                 only: None,
             },

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a world of tests")]
 
 pub mod coarse;
+mod days;
 pub mod life;
 pub mod meter;
 pub mod runner;
@@ -77,6 +78,9 @@ use self::tape::Medium;
 /// Identity of the share.
 pub const ROOT_ID: &str = "0198f1c2-0000-7000-8000-00000000abcd";
 
+/// When a world begins, by every clock in it.
+const BEGAN: &str = "2026-11-20T06:00:00Z";
+
 /// Two hosts and a share.
 pub struct World {
     dir: tempfile::TempDir,
@@ -149,6 +153,7 @@ fn settings() -> Settings {
         profiles: BTreeMap::from([(default, profile)]),
         root_id: Some(ROOT_ID.to_owned()),
         free_bytes_min: 0,
+        lost_max: None,
         only: None,
         poll_ms: 1000,
     }
@@ -177,9 +182,7 @@ impl World {
         let (root, state) = (dir.path().join("share"), dir.path().join("state"));
         std::fs::create_dir(&root).unwrap();
         std::fs::create_dir(&state).unwrap();
-        let clock = Arc::new(ManualClock::at(
-            Timestamp::parse("2026-11-20T06:00:00Z").unwrap(),
-        ));
+        let clock = Arc::new(ManualClock::at(Timestamp::parse(BEGAN).unwrap()));
         let medium = Medium::default();
         let world = Self {
             share: Arc::new(FolderShare::at(&root)),
@@ -217,15 +220,7 @@ impl World {
 
     /// The names in a folder of the lane, sorted.
     pub fn names(&self, at: Stage) -> Vec<String> {
-        let mut names: Vec<String> = self
-            .share
-            .list(&stage(at))
-            .unwrap()
-            .into_iter()
-            .map(|entry| entry.name)
-            .collect();
-        names.sort();
-        names
+        days::names(&self.path(at, ""))
     }
 
     /// The one name in a folder of the lane.
@@ -236,7 +231,11 @@ impl World {
     }
 
     pub fn transport(&self, life: &Arc<Life>) -> Arc<dyn Transport> {
-        let share = Arc::new(FaultShare::over(self.share.clone(), life.clone()));
+        let share = Arc::new(FaultShare::over(
+            self.share.clone(),
+            life.clone(),
+            self.clock.clone(),
+        ));
         let (clock, chance) = (self.clock.clone(), self.chance.clone());
         Arc::new(FolderTransport::over(share, clock, chance))
     }
@@ -474,7 +473,8 @@ impl World {
             .iter()
             .filter(|file| is_public(file))
         {
-            let bytes = std::fs::read(self.path(Stage::Done, public)).unwrap();
+            let file = days::find(&self.path(Stage::Done, ""), public);
+            let bytes = std::fs::read(file).unwrap();
             let claim = serde_json::from_slice::<serde_json::Value>(&bytes).unwrap();
             let file = format!("{}.json", claim["claim"].as_str().unwrap());
             assert!(

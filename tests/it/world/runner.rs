@@ -138,6 +138,14 @@ impl Workshop {
         }
     }
 
+    /// One agent ends.
+    pub fn finish_one(&self, stem: &str, status: Status) {
+        let now = self.clock.wall();
+        if let Some(run) = self.host().runs.get_mut(stem) {
+            run.state = RunState::Finished(Box::new(report(now, status, &run.log)));
+        }
+    }
+
     /// Every agent whose own term is over is ended by its executor: nothing but the clock of this host is asked.
     pub fn end_overdue(&self) {
         let (now, wall) = (self.clock.boot(), self.clock.wall());

@@ -5,6 +5,10 @@ use std::io::Read;
 use std::sync::Arc;
 use std::sync::Mutex;
 
+use dispatch::clock::BootTime;
+use dispatch::clock::Clock;
+use dispatch::clock::ManualClock;
+use dispatch::clock::SystemClock;
 use dispatch::clock::Timestamp;
 use dispatch::entry::ClaimName;
 use dispatch::entry::QueuedName;
@@ -25,9 +29,13 @@ use super::life::Way;
 pub struct FaultShare {
     inner: Arc<dyn Share>,
     life: Arc<Life>,
+    clock: Arc<ManualClock>,
     /// What this process saw of a folder, and did not change since.
     seen: Mutex<HashMap<String, Vec<Listed>>>,
 }
+
+/// Where a manual clock begins.
+const BEGAN: BootTime = BootTime(1_000_000);
 
 fn error(action: &'static str, object: &str, errno: Errno) -> ShareError {
     ShareError {
@@ -39,10 +47,11 @@ fn error(action: &'static str, object: &str, errno: Errno) -> ShareError {
 }
 
 impl FaultShare {
-    pub fn over(inner: Arc<dyn Share>, life: Arc<Life>) -> Self {
+    pub fn over(inner: Arc<dyn Share>, life: Arc<Life>, clock: Arc<ManualClock>) -> Self {
         Self {
             inner,
             life,
+            clock,
             seen: Mutex::default(),
         }
     }
@@ -66,6 +75,15 @@ impl FaultShare {
                 Err(error(action, object, errno))
             }
         }
+    }
+
+    /// The folder stamps by the clock of this machine; the server of this world has the world's.
+    fn in_this_world(&self, stamp: Timestamp) -> Timestamp {
+        // Not the wall clock of a host, which a test may step.
+        let passed = self.clock.boot().since(BEGAN);
+        let now = Timestamp::parse(super::BEGAN).unwrap().plus(passed);
+        let shift = now.unix() - SystemClock.wall().unix();
+        Timestamp::from_unix(stamp.unix() + shift)
     }
 
     fn changed(&self, at: &Place) {
@@ -171,11 +189,16 @@ impl Share for FaultShare {
     }
 
     fn attributes(&self, at: &Place, name: &str) -> Result<Attributes, ShareError> {
-        self.call("stat", name, || self.inner.attributes(at, name))
+        let seen = self.call("stat", name, || self.inner.attributes(at, name))?;
+        Ok(Attributes {
+            changed: self.in_this_world(seen.changed),
+            ..seen
+        })
     }
 
     fn server_time(&self, at: &Place, scratch: &str) -> Result<Timestamp, ShareError> {
-        self.call("time", scratch, || self.inner.server_time(at, scratch))
+        let now = self.call("time", scratch, || self.inner.server_time(at, scratch))?;
+        Ok(self.in_this_world(now))
     }
 
     fn free_bytes(&self) -> Result<u64, ShareError> {
@@ -184,5 +207,9 @@ impl Share for FaultShare {
 
     fn title(&self) -> String {
         self.inner.title()
+    }
+
+    fn anchor(&self) -> Result<(), ShareError> {
+        self.inner.anchor()
     }
 }
