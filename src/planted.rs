@@ -1,7 +1,8 @@
-//! Deliberate bugs, so that tests can show that they would be found: each stands at the line it breaks, behind a switch.
+//! Deliberate bugs, so that tests can show that they would be found: each stands at the line it breaks, behind a
+//! switch.
 //!
-//! Without the feature `planted`, which no release has, the switch is a constant and the compiler removes what is behind
-//! it. With it, a test sets one bug for its own thread (`docs/TESTING.md`). Nothing else may ask this module.
+//! Without the feature `planted`, which no release has, the switch is a constant and the compiler removes what is
+//! behind it. With it, a test sets one bug for its own thread (`docs/TESTING.md`). Nothing else may ask this module.
 
 use crate::outcome::words;
 

@@ -282,7 +282,8 @@ fn a_service_manager_may_start_it_as_another_user() {
     assert_eq!(runner.list().unwrap(), Vec::<String>::new());
 }
 
-/// In a pool an attempt has a lease, which the executor holds by itself: it asks the run directory only when it is over.
+/// In a pool an attempt has a lease, which the executor holds by itself: it asks the run directory only when it is
+/// over.
 #[test]
 fn an_attempt_ends_with_its_lease_unless_that_was_extended() {
     at_both_levels(|host, level| {
