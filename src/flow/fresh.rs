@@ -131,6 +131,13 @@ pub fn stir(transport: &dyn Transport, chance: &dyn Chance, at: &Place) {
     let _ = transport.remove(at, &name);
 }
 
+/// Changes a folder before a look on which a start rests, where a client may take a listing for new that is not (R5).
+pub(super) fn stir_stamped(node: &Node, at: &Place) {
+    if node.now.fresh.cache == Cache::Stamped {
+        stir(&*node.transport, &*node.chance, at);
+    }
+}
+
 impl Node {
     /// Says through what this node sees the share; a disk of its own, where nobody does.
     pub fn see_through(&mut self, cache: Cache) {

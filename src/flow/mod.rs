@@ -225,6 +225,8 @@ pub struct Memory {
     pub(crate) gone: HashSet<TaskId>,
     /// Lanes that were looked through for strays, and in which nothing happened since that could have left one.
     pub(crate) searched: BTreeSet<Lane>,
+    /// When all of them are looked through in any case: a rename that was given up may be executed long after.
+    pub(crate) search: Option<BootTime>,
     /// Lanes whose `control/` held something when last listed.
     pub(crate) controls: BTreeSet<Lane>,
     /// Files in `processing/` of this node that could not be read or judged yet, with when they were first seen.

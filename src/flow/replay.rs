@@ -3,6 +3,7 @@
 
 use super::Error;
 use super::Node;
+use super::fresh;
 use super::receive::Proved;
 use super::refuse;
 use crate::entry;
@@ -98,9 +99,10 @@ pub(super) fn is_known(
     };
     for home in homes {
         let home = Place::Stage(lane.clone(), *home);
-        if let Some(held) = &held
-            && node.transport.holds(&home, &held.to_string())?
-        {
+        let Some(held) = &held else { continue };
+        // After a change of our own: a stale listing would set aside the one file there is (R5).
+        fresh::stir(&*node.transport, &*node.chance, &home);
+        if node.transport.holds(&home, &held.to_string())? {
             refuse::copy(node, lane, claim, proved.digest, true)?;
             return Ok(true);
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Node;
 use super::Trouble;
+use super::fresh;
 use crate::event::Event;
 use crate::event::Word;
 use crate::killswitch::IDENTITY;
@@ -115,6 +116,9 @@ pub(super) fn look(node: &mut Node) {
 
 /// Takes the look that a start rests on: the boot clock first, then the identity and a fresh listing of the root.
 pub(super) fn look_to_start(node: &mut Node) {
+    // A client that knows a folder by the time of its last change may take an old listing for a new one, and with it
+    // a root without the killswitch that was made in the same tick (R5).
+    fresh::stir_stamped(node, &Place::Root);
     look_as(node, true);
 }
 

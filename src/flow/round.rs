@@ -189,6 +189,11 @@ impl Node {
         if lane.pool().is_some() {
             return pool::serve(self, lane);
         }
+        let now = self.clock.boot();
+        if now >= *self.now.search.get_or_insert(now.plus(limits::STIR_IDLE)) {
+            self.now.search = None;
+            self.now.searched.clear();
+        }
         if !self.now.searched.contains(lane) {
             // Before looking: what happens while it is looked through asks for another look.
             self.now.searched.insert(lane.clone());

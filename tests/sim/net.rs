@@ -73,12 +73,12 @@ impl State {
                 return Fate::Refused(Errno::EIO);
             }
             Fate::Refused(errno)
+        } else if self.is_restless(op) {
+            Fate::Well
         } else if self.goes_wrong(rates.lost_reply) {
             Fate::LostReply(self.dice.one_of(&[Errno::EIO, Errno::ETIMEDOUT]))
         } else if self.goes_wrong(rates.no_reply_cache) {
             Fate::AskedAgain
-        } else if self.is_restless(op) {
-            Fate::Well
         } else if self.goes_wrong(rates.late) {
             Fate::Late(self.dice.one_of(&[Errno::EIO, Errno::ETIMEDOUT]), delay)
         } else if self.goes_wrong(rates.twice) {

@@ -323,6 +323,15 @@ impl State {
         }
     }
 
+    /// A question about a file was not answered: a cancel that cannot be read now is honoured when it can.
+    pub fn unanswered(&mut self, name: &str) {
+        let now = self.now;
+        let control = ControlName::parse(name);
+        if let Some(story) = control.and_then(|control| self.oracle.stories.get_mut(&control.id)) {
+            story.excused = now;
+        }
+    }
+
     /// An agent is started, at this very moment.
     pub fn starts(&mut self, host: usize, run: &Run) {
         let (id, attempt, stem) = (run.plan.task, run.plan.attempt, run.plan.claim.clone());
@@ -333,13 +342,20 @@ impl State {
             .lines()
             .filter(of_this)
             .any(|line| line.contains(&format!("\"{stem}\"")) && line.contains("\"started\""));
-        let is_decided = durable.lines().filter(of_this).any(|line| {
-            line.contains("\"fact\":\"decided\"") || line.contains("\"fact\":\"shut\"")
-        });
+        // A decision that could not be committed, because another member had the claim, was left.
+        let left = durable
+            .lines()
+            .filter(of_this)
+            .any(|line| line.contains("\"fact\":\"left\""));
+        let is_decided = !left
+            && durable.lines().filter(of_this).any(|line| {
+                line.contains("\"fact\":\"decided\"") || line.contains("\"fact\":\"shut\"")
+            });
         let (now, halted) = (self.now, self.oracle.halted);
         let looked = run.plan.permit.looked;
         let ago = self.boot(host).since(looked);
-        let wall = self.wall(host).minus(ago);
+        let ago = u64::try_from(ago.as_micros()).unwrap_or(0) + MS;
+        let wall = self.wall_at(host, now.saturating_sub(ago));
         let Some(story) = self.oracle.stories.get_mut(&id) else {
             return self.fail(format!("nothing runs unproved: {stem} is of no sent task"));
         };
@@ -347,7 +363,9 @@ impl State {
         let story = story.clone();
         let errand = self.plan.errands[story.errand].clone();
         let total: u32 = story.starts.values().sum();
-        if story.starts.values().any(|count| *count > 1) {
+        // Which attempt it is, the members of a pool tell from markers, which a server may have forgotten.
+        let is_counted = self.plan.members == 0 || !self.oracle.rolled_back;
+        if is_counted && story.starts.values().any(|count| *count > 1) {
             self.fail(format!(
                 "started at most once: {id} attempt {attempt} again"
             ));
@@ -491,6 +509,20 @@ impl State {
             let home = self.server.files[file].home.as_ref();
             let stage = home.and_then(|(at, _)| stage_of(&self.server.dirs[*at].place));
             matches!(stage, Some(Stage::Done | Stage::Rejected))
+        }) && self.oracle.stories.iter().all(|(id, story)| {
+            story.file.is_none() || self.oracle.rolled_back || self.is_revealed(*id)
         })
+    }
+
+    /// Whether an outcome lies under the name people look for. Where a stranger's copy came first, the file that was
+    /// sent is the copy, and is set aside long before there is one.
+    fn is_revealed(&self, id: TaskId) -> bool {
+        let name = format!("{id}.result.json");
+        let mut done = self
+            .server
+            .dirs
+            .iter()
+            .filter(|dir| stage_of(&dir.place) == Some(Stage::Done));
+        done.any(|dir| dir.names.contains_key(&name))
     }
 }

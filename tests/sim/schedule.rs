@@ -439,6 +439,9 @@ impl State {
         if let Ok(Effect::Made(_, _, file)) = self.execute(&op) {
             let now = self.now;
             self.oracle.squatters.insert(file, now);
+            // The name is used twice by that, against R1: what such a stranger costs is an outcome that can be found,
+            // should the request that sets his file aside come again once the true one has its place.
+            self.restless.insert((done, format!("{id}.result.json")));
         }
     }
 
@@ -448,6 +451,8 @@ impl State {
         self.is_quiet = true;
         for host in &mut self.hosts {
             host.offset = 0;
+            // Whatever its last round left: the next one tells.
+            host.open = None;
         }
         self.server_offset = 0;
         for number in 0..self.plan.halts.len() {

@@ -132,6 +132,7 @@ impl SimShare {
                     .dice
                     .one_of(&[Errno::EIO, Errno::ESTALE, Errno::EACCES, Errno::ETIMEDOUT]);
             state.cover("question fails", || format!("{errno}"));
+            state.unanswered(name);
             Err(errno)
         } else {
             answer(&mut state)

@@ -412,7 +412,12 @@ impl State {
 
     /// UTC on a host.
     pub fn wall(&self, host: usize) -> Timestamp {
-        let seconds = i64::try_from(self.now / SECOND).unwrap_or(0);
+        self.wall_at(host, self.now)
+    }
+
+    /// UTC on a host at an earlier moment, by its clock as it goes now.
+    pub fn wall_at(&self, host: usize, time: u64) -> Timestamp {
+        let seconds = i64::try_from(time / SECOND).unwrap_or(0);
         Timestamp::from_unix(BASE + seconds + self.hosts[host].offset)
     }
 
