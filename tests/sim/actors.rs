@@ -26,16 +26,12 @@ use dispatch::flow::ack;
 use dispatch::flow::cancel;
 use dispatch::flow::collect::Whereabouts;
 use dispatch::flow::send::Sender;
-use dispatch::id::KeyId;
 use dispatch::id::NodeName;
 use dispatch::id::Party;
 use dispatch::id::Priority;
 use dispatch::id::ProfileName;
 use dispatch::journal;
 use dispatch::journal::Journal;
-use dispatch::key::Alg;
-use dispatch::key::Key;
-use dispatch::keyring::Keyring;
 use dispatch::killswitch::Killswitch;
 use dispatch::limits;
 use dispatch::place::Lane;
@@ -52,6 +48,9 @@ use dispatch::transport::Publish;
 use dispatch::transport::Transport;
 
 use crate::disk::SimTape;
+use crate::names::keys;
+use crate::names::name;
+use crate::names::party;
 use crate::oracle::Story;
 use crate::plan::Caches;
 use crate::plan::MS;
@@ -64,39 +63,6 @@ use crate::world::World;
 
 /// Identity of the share.
 pub const ROOT_ID: &str = "0198f1c2-0000-7000-8000-00000000abcd";
-
-pub fn name(text: &str) -> NodeName {
-    NodeName::parse(text).expect("a name")
-}
-
-fn party(text: &str) -> Party {
-    Party::parse(text).expect("a party")
-}
-
-/// The lane of everything: to a node alone, or to a pool.
-pub fn lane_of(members: usize) -> Lane {
-    let to = if members == 0 { "gpubox" } else { "pool.gpu" };
-    Lane::new(name("devbox"), party(to))
-}
-
-fn key(kid: &str, one: &str, other: &str) -> Key {
-    let (kid, made) = (
-        KeyId::parse(kid).expect("a key id"),
-        Timestamp::from_unix(0),
-    );
-    let ends = [party(one), party(other)];
-    Key::new(kid, Alg::Hs256, ends, made, (1..=32).collect()).expect("a key")
-}
-
-/// One ring for everybody: who may speak as whom is for the seals to say.
-fn keys() -> Keyring {
-    let mut all = vec![key("pool", "devbox", "pool.gpu")];
-    for (number, node) in ["gpubox", "gpu1", "gpu2", "gpu3"].into_iter().enumerate() {
-        all.push(key(&format!("link{number}"), "devbox", node));
-        all.push(key(&format!("alice{number}"), "approver.alice", node));
-    }
-    Keyring::of(all)
-}
 
 /// The clocks of a host.
 struct SimClock {

@@ -259,7 +259,7 @@ impl State {
             steps: 0,
             coverage: BTreeMap::new(),
             restless: BTreeSet::new(),
-            lane: crate::actors::lane_of(plan.members),
+            lane: crate::names::lane_of(plan.members),
             ids: vec![None; plan.errands.len()],
             made: vec![None; plan.errands.len()],
             plan,

@@ -1,5 +1,6 @@
 //! Whoever can write to the share can cost time and attempts. He cannot make anything run that was not asked for, nor
 //! what may run once run twice.
+#![expect(clippy::disallowed_methods, reason = "what a stranger does to a share")]
 
 use std::path::Path;
 

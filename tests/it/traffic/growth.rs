@@ -1,10 +1,10 @@
 //! What was done before costs nothing: not a look, not a task; and what piles up is moved and removed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use dispatch::chance::Chance as _;
 use dispatch::chance::SeededChance;
+use dispatch::clock::Clock as _;
 use dispatch::clock::Timestamp;
 use dispatch::entry;
 use dispatch::event::Word;
@@ -20,7 +20,6 @@ use dispatch::share::Cache;
 use dispatch::share::FolderShare;
 use dispatch::share::Share as _;
 use dispatch::stage::Stage;
-use dispatch::transport::FolderTransport;
 
 use super::metered;
 use crate::world::World;
@@ -56,6 +55,20 @@ fn plant(world: &World, at: &Place, made: Timestamp, count: usize, files: usize)
         id
     });
     ids.collect()
+}
+
+/// The names in `done/` itself, not in its days.
+fn in_done(world: &World) -> Vec<String> {
+    let listing = world.share.list(&stage(Stage::Done)).unwrap();
+    let mut names: Vec<String> = listing.into_iter().map(|entry| entry.name).collect();
+    names.sort();
+    names
+}
+
+/// Lets time pass at the server and at the host alike.
+fn later(world: &World, meter: &Meter, by: Duration) {
+    meter.age(by);
+    world.clock.step_wall(world.clock.wall().plus(by));
 }
 
 /// What an idle look costs, and what one task does from its publication to its end.
@@ -95,14 +108,12 @@ fn a_hundred_thousand_finished_tasks_change_neither_a_look_nor_a_task() {
 #[test]
 fn a_crowd_moves_to_its_day_oldest_first_and_is_still_found() {
     let (world, meter, mut node) = metered(2, Cache::None);
-    let now = meter
-        .server_time(&stage(Stage::Tmp), "now.0011223344556677.part")
-        .unwrap();
+    let now = world.clock_in(0);
     let made = now.minus(Duration::from_secs(30 * 60));
     let crowd = limits::DONE_CROWD + 200;
     let ids = plant(&world, &stage(Stage::Done), made, crowd, 3);
     let old = world.send(&world.task());
-    let names = |world: &World| world.names(Stage::Done).len();
+    let names = |world: &World| in_done(world).len();
     let before = names(&world);
     node.round().unwrap();
     world.shop.finish_all(Status::Ok);
@@ -111,12 +122,12 @@ fn a_crowd_moves_to_its_day_oldest_first_and_is_still_found() {
         names(&world) >= before,
         "they were revealed less than ten minutes ago"
     );
-    meter.age(limits::DONE_YOUNG + Duration::from_secs(60));
+    later(&world, &meter, limits::DONE_YOUNG + Duration::from_secs(60));
     let sent = world.send(&world.task());
     node.round().unwrap();
     world.shop.finish_all(Status::Ok);
     world.rounds(&mut node, 240);
-    let left = world.names(Stage::Done);
+    let left = in_done(&world);
     let results = left
         .iter()
         .filter(|name| name.ends_with(".result.json"))
@@ -211,22 +222,19 @@ fn a_day_that_is_not_kept_is_taken_away_at_once_and_removed_a_day_later() {
         .find(&lane(), sent.id, None)
         .unwrap();
     assert!(matches!(found, Whereabouts::Absent), "{found:?}");
-    let trash = world.only(Stage::Done);
+    let trash = in_done(&world)[0].clone();
     assert!(trash.starts_with("trash."), "{trash}");
     assert_eq!(world.survey(), [], "no fault");
     assert_eq!(sweep().steps, [], "not before a day has passed");
     meter.age(limits::TRASH_AGE + Duration::from_secs(60));
     assert_eq!(sweep().count("remove"), 3);
-    assert_eq!(world.names(Stage::Done), [""; 0]);
+    assert_eq!(in_done(&world), [""; 0]);
 }
 
 #[test]
 fn the_oldest_days_go_until_the_rest_is_small_enough() {
-    let (world, meter, node) = metered(9, Cache::None);
-    let tmp = stage(Stage::Tmp);
-    let now = meter
-        .server_time(&tmp, "now.0011223344556677.part")
-        .unwrap();
+    let (world, _, node) = metered(9, Cache::None);
+    let now = world.clock_in(0);
     let day = |ago: u64| now.minus(Duration::from_secs(DAY * ago)).day();
     for ago in [1, 3, 4, 5, 6] {
         let folder = world.root().join(Place::Day(lane(), day(ago)).path());
@@ -250,7 +258,7 @@ fn the_oldest_days_go_until_the_rest_is_small_enough() {
     assert_eq!(sweep(Some(4_000)).count("expire"), 0);
     // Yesterday neither counts nor goes.
     assert_eq!(sweep(Some(2_500)).count("expire"), 2);
-    let left = world.names(Stage::Done);
+    let left = in_done(&world);
     let days: Vec<&String> = left.iter().filter(|name| name.starts_with("20")).collect();
     assert_eq!(days, [&day(4), &day(3), &day(1)]);
 }
@@ -259,17 +267,11 @@ fn the_oldest_days_go_until_the_rest_is_small_enough() {
 fn a_flooded_inbox_is_served_in_parts_and_told_of_once() {
     let (world, meter, mut node) = metered(7, Cache::None);
     meter.narrow(10);
-    let chance = Arc::new(SeededChance::new(9));
-    node.transport = Arc::new(FolderTransport::over(
-        meter.clone(),
-        world.clock.clone(),
-        chance,
-    ));
     for junk in 0..40 {
         std::fs::write(world.path(Stage::Inbox, &format!("junk {junk}")), "").unwrap();
     }
     let sent: Vec<_> = (0..40).map(|_| world.send(&world.task())).collect();
-    meter.age(limits::JUNK_AGE + Duration::from_secs(60));
+    later(&world, &meter, limits::JUNK_AGE + Duration::from_secs(60));
     world.settle(&mut node);
     for sent in &sent {
         assert_eq!(world.status(sent), Some(Status::Ok));

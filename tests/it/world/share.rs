@@ -125,6 +125,23 @@ impl Share for FaultShare {
         }
     }
 
+    fn list_part(&self, at: &Place, max: usize) -> Result<(Vec<Listed>, bool), ShareError> {
+        let path = at.path();
+        match self.life.step(Callee::Share, &format!("list {path}")) {
+            Way::Stale => {
+                let seen = self.seen.lock().unwrap().get(&path).cloned();
+                seen.map_or_else(|| self.inner.list_part(at, max), |seen| Ok((seen, false)))
+            }
+            Way::Well => {
+                let (listed, is_part) = self.inner.list_part(at, max)?;
+                self.seen.lock().unwrap().insert(path, listed.clone());
+                Ok((listed, is_part))
+            }
+            Way::Fail(errno) | Way::DoAndFail(errno) => Err(error("list", &path, errno)),
+            Way::Dead | Way::DieAfter => Err(error("list", &path, Errno::EIO)),
+        }
+    }
+
     fn create(&self, at: &Place, name: &str, bytes: &[u8]) -> Result<(), ShareError> {
         self.changed(at);
         self.call("create", name, || self.inner.create(at, name, bytes))
