@@ -126,7 +126,10 @@ impl Attempt<'_> {
         if let Some(reason) = self.stop_reason() {
             return Err(Refusal::stopped(reason));
         }
-        if self.plan.permit.is_good(&*self.executor.clock) {
+        // A claim of a pool whose own term is over may be another's by now, however fresh the permit is.
+        let clock = &*self.executor.clock;
+        let is_held = self.plan.lease.is_none_or(|until| clock.boot() < until);
+        if is_held && self.plan.permit.is_good(clock) {
             return Ok(());
         }
         Err(Refusal::permit_expired())

@@ -80,17 +80,28 @@ fn remembered(found: &[(u8, Finding)], mount: Option<Mount>, at: i64, full: bool
         said: finding.said.clone(),
         advice: finding.advice.clone(),
     });
-    let lasts = |finding: &Finding| !finding.passing && finding.state != State::Unknown;
-    let lasting = found.iter().filter(|(_, finding)| lasts(finding));
     Remembered {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         mount,
         at,
         full,
-        otherwise: verdict::judge(lasting.map(|(number, finding)| (*number, finding))).verdict,
+        otherwise: otherwise(found),
         reasons: reasons.collect(),
         judgement,
     }
+}
+
+/// What a share is good for once what passes is over. Where a check came to nothing, nobody knows whether several
+/// claimants are safe there; a node alone is, as far as is known.
+fn otherwise(found: &[(u8, Finding)]) -> Verdict {
+    let is_unknown = |finding: &Finding| finding.state == State::Unknown;
+    let lasts = |finding: &Finding| !finding.passing && !is_unknown(finding);
+    let lasting = found.iter().filter(|(_, finding)| lasts(finding));
+    let verdict = verdict::judge(lasting.map(|(number, finding)| (*number, finding))).verdict;
+    if verdict == Verdict::Multi && found.iter().any(|(_, finding)| is_unknown(finding)) {
+        return Verdict::Single;
+    }
+    verdict
 }
 
 /// The checks of a start, in one process that is killed when it takes too long.

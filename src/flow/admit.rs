@@ -63,7 +63,7 @@ pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
 }
 
 /// Says once that a peer has put more into its inbox than one look takes; it is served in parts.
-fn note_flood(node: &mut Node, lane: &Lane, is_part: bool) {
+pub(super) fn note_flood(node: &mut Node, lane: &Lane, is_part: bool) {
     let state = lane.to_string();
     if is_part {
         let why = "more lies in this inbox than one look takes: it is served in parts, each in its own order";

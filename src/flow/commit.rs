@@ -184,6 +184,11 @@ fn one(
     if !move_file(node, lane, &known, &claim, outcome)? {
         return Ok(false);
     }
+    if !is_revealed && is_answered_by_another(lane, names, &claim) {
+        let event = Event::of(Word::TaskLate).claim(&claim);
+        node.tell(&event.say("another claim of this task was answered before"));
+        return Ok(true);
+    }
     if !is_revealed {
         reveal(node, lane, done, names, &claim, outcome)?;
         // Anybody can plant a name that can be guessed: what counts is what lies there now.
@@ -193,6 +198,17 @@ fn one(
         node.tell(&Event::of(Word::TaskReveal).claim(&claim).peer(&lane.from));
     }
     Ok(true)
+}
+
+/// Whether, in a pool, another claim of this task was committed and answered: somebody copied its file. That answer
+/// stays what people find; ours lies beside it under the name of its claim.
+fn is_answered_by_another(lane: &Lane, names: &BTreeSet<String>, claim: &ClaimName) -> bool {
+    let is_other = |name: &String| {
+        ClaimName::parse(name).is_some_and(|other| other.id == claim.id && other != *claim)
+    };
+    lane.pool().is_some()
+        && names.contains(&entry::public_result(claim.id))
+        && names.range(claim.id.to_string()..).take(64).any(is_other)
 }
 
 /// Whether the public name holds the very bytes that were decided.

@@ -164,7 +164,8 @@ fn look(node: &mut Node, asked: &Asked) -> Result<usize, Error> {
     }
     let control = Place::Stage(lane.clone(), Stage::Control);
     let mut control = control_names(&node.transport.list(&control)?);
-    let (mut decided, mut again) = (0, open.len() > limits::PASS_ENTRIES_MAX);
+    let hopeful = looked_in_vain_less(node, lane, &open);
+    let (mut decided, mut again) = (0, hopeful > limits::PASS_ENTRIES_MAX);
     for claim in open.into_iter().take(limits::PASS_ENTRIES_MAX) {
         let before = node.journal.granted(claim.id).cloned();
         let settled = match judge(node, asked, &claim, &mut control) {
@@ -186,6 +187,15 @@ fn look(node: &mut Node, asked: &Asked) -> Result<usize, Error> {
         look_again(node, lane, now);
     }
     Ok(decided)
+}
+
+/// How many of these claims are still worth a look soon.
+fn looked_in_vain_less(node: &Node, lane: &Lane, open: &[ClaimName]) -> usize {
+    let looked = node.now.looks.lanes.get(lane);
+    let doubts = |claim| looked.and_then(|looked| looked.doubts.get(claim)).copied();
+    open.iter()
+        .filter(|claim| doubts(claim).unwrap_or(0) < limits::GRANT_DOUBTS_MAX)
+        .count()
 }
 
 fn look_again(node: &mut Node, lane: &Lane, at: BootTime) {
@@ -266,11 +276,8 @@ fn decide(
     wish: &Wish,
     control: &mut Vec<ControlName>,
 ) -> Result<(), Error> {
-    if wish.created.plus(limits::SKEW) < node.journal.birth() {
-        let why = "the sender's record begins after this task was made";
-        return refuse(node, lane, claim, wish, (Reason::Cold, why));
-    }
     let known = node.journal.granted(claim.id).cloned();
+    // First of all: what is on record of an id is about one task, and says nothing of another.
     if let Some(known) = &known
         && known.digest != wish.digest
     {
@@ -278,6 +285,10 @@ fn decide(
         node.tell(&Event::of(Word::TaskReuse).claim(claim).say(why));
         let about = (wish.digest, wish.expires);
         return publish(node, lane, claim, about, Permission::Refuse, why);
+    }
+    if wish.created.plus(limits::SKEW) < node.journal.birth() {
+        let why = "the sender's record begins after this task was made";
+        return refuse(node, lane, claim, wish, (Reason::Cold, why));
     }
     if let Some(other) = known.and_then(|known| known.claim) {
         if !planted::is(Bug::TwoGrants)

@@ -155,6 +155,21 @@ pub(super) fn decisions(
     Ok(())
 }
 
+/// Finishes what was approved and not yet unparked: a crash or a lost reply came in between.
+pub(super) fn unpark_approved(node: &mut Node, lane: &Lane) -> Result<(), Error> {
+    let approved: Vec<TaskId> = node
+        .journal
+        .open_tasks()
+        .filter(|(_, known)| known.phase == Phase::Parked && known.approval.is_some())
+        .filter(|(_, known)| known.lane() == *lane)
+        .map(|(id, _)| id)
+        .collect();
+    for id in approved {
+        unpark(node, id)?;
+    }
+    Ok(())
+}
+
 /// Reads and proves one decision. `None`: not readable now.
 fn read(
     node: &Node,

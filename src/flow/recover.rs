@@ -167,16 +167,7 @@ pub fn strays(node: &mut Node, lane: &Lane) -> Result<(), Error> {
             clear_markers(node, &place, &listing);
         }
     }
-    let approved: Vec<TaskId> = node
-        .journal
-        .open_tasks()
-        .filter(|(_, known)| known.phase == Phase::Parked && known.approval.is_some())
-        .filter(|(_, known)| known.lane() == *lane)
-        .map(|(id, _)| id)
-        .collect();
-    for id in approved {
-        park::unpark(node, id)?;
-    }
+    park::unpark_approved(node, lane)?;
     // What lies there is removed with the tasks it is about.
     match node.controls(lane) {
         Err(Error::Share(error)) if error.is_absent() => Ok(()),

@@ -318,6 +318,10 @@ fn why_not(node: &Node, id: TaskId) -> Option<String> {
     if node.clock.wall() > known.expires && !planted::is(Bug::WindowOnce) {
         return Some(format!("its time was over at {}", known.expires));
     }
+    // So is its own term: the host may have slept since its lease was looked at.
+    if pool::is_over(node, id) {
+        return Some("the lease of its claim has run out".to_owned());
+    }
     let lane = known.lane();
     node.now
         .view

@@ -30,11 +30,12 @@ use crate::transport::Advance;
 /// Lists what waits in `inbox/`, in the order in which this member tries it.
 pub(super) fn candidates(node: &mut Node, lane: &Lane) -> Result<Vec<Queued>, Error> {
     let inbox = Place::Stage(lane.clone(), Stage::Inbox);
-    let listing = match node.transport.list(&inbox) {
+    let (listing, is_part) = match node.transport.list_part(&inbox, limits::INBOX_NAMES_MAX) {
         // A lane of a peer that never sent anything is not laid out yet.
         Err(error) if error.is_absent() => return Ok(Vec::new()),
         other => other?,
     };
+    admit::note_flood(node, lane, is_part);
     node.saw(&inbox, &listing);
     let here: HashSet<&str> = listing.iter().map(|entry| entry.name.as_str()).collect();
     node.now
@@ -165,6 +166,9 @@ fn take(
             lease::hold(node, held);
             lease::wants(node, id, wants);
             receive::task(node, lane, &claim)?;
+            // On record before the sender can have let it start: a claim that is granted and not known here would be
+            // taken for one that may have been started.
+            node.journal.sync()?;
             // Refused as a copy, or as proving nothing: there is no claim any more.
             let is_stray = node.now.strays.contains_key(&(lane.clone(), claim));
             if node.journal.known(id).is_none() && !is_stray {

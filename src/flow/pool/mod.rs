@@ -89,6 +89,7 @@ pub(super) fn serve(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
     let taken = claim::pass(node, lane, queued, &control)?;
     cancel::pass(node, lane, &control)?;
     park::decisions(node, lane, &control)?;
+    park::unpark_approved(node, lane)?;
     permit::note(node, lane, &control);
     Ok(taken)
 }
@@ -96,6 +97,12 @@ pub(super) fn serve(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
 /// Whether a task came by the lane of a pool.
 pub(super) fn is_pooled(known: &Known) -> bool {
     known.to.pool().is_some()
+}
+
+/// Whether the own term of a claim of a pool is over: no start rests on it any more.
+pub(super) fn is_over(node: &Node, id: TaskId) -> bool {
+    let is_pooled = node.journal.known(id).is_some_and(is_pooled);
+    is_pooled && lease::until(node, id).is_none_or(|until| node.clock.boot() >= until)
 }
 
 /// How many starts of a task a listing of `processing/` shows, but for those under this claim: markers.
