@@ -37,8 +37,6 @@ words! {
         IdUnchecked = "id-unchecked",
         /// Cancels are not looked for between marker and start.
         CancelUnseen = "cancel-unseen",
-        /// A run directory that was prepared before a restart is not made void.
-        VoidMissing = "void-missing",
         /// A task that needs an approval is started without.
         ApprovalAssumed = "approval-assumed",
         /// The window of a task is judged only when its document is read.

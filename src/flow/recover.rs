@@ -18,8 +18,6 @@ use crate::journal::Phase;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
-use crate::planted;
-use crate::planted::Bug;
 use crate::share::Listed;
 use crate::slots;
 use crate::stage::Stage;
@@ -126,8 +124,7 @@ fn started(node: &mut Node, id: TaskId) -> Result<(), Error> {
     if matches!(
         node.runner.state(&claim)?,
         RunState::Prepared | RunState::Absent
-    ) && !planted::is(Bug::VoidMissing)
-    {
+    ) {
         node.runner.void(&claim)?;
     }
     node.now.suspects.insert(id);

@@ -376,6 +376,7 @@ impl State {
             Deed::ClockStep(host, seconds) => {
                 self.cover("clock steps", || format!("host {host} by {seconds} s"));
                 self.hosts[host].offset += seconds;
+                self.hosts[host].stepped = Some(self.now);
             }
             Deed::ServerStep(seconds) => {
                 self.cover("server clock steps", || format!("by {seconds} s"));

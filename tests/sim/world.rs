@@ -91,6 +91,8 @@ pub struct Host {
     pub offset: i64,
     pub booted: u64,
     pub boots: u32,
+    /// When its wall clock was stepped last.
+    pub stepped: Option<u64>,
     /// Open tasks of its node, as its last round left them; `None` before the first.
     pub open: Option<usize>,
     pub rounds: u64,
@@ -235,6 +237,7 @@ impl State {
             offset: 0,
             booted: 0,
             boots: 0,
+            stepped: None,
             open: None,
             rounds: 0,
         });
