@@ -97,16 +97,11 @@ impl Daemon {
         if adopt {
             journal.adopt()?;
         }
-        let peers = setup.config.peers.clone();
         let mut lanes = setup.lanes_in();
         // One that this node asks can be halted too: then it lets nothing start there.
         lanes.extend(setup.pools().into_iter().map(|asked| asked.lane));
-        let killswitch = Killswitch::new(
-            setup.node.clone(),
-            peers.keys().cloned().collect(),
-            lanes,
-            state,
-        );
+        let killswitch =
+            Killswitch::new(setup.node.clone(), setup.config.known_nodes(), lanes, state);
         let mut node = Node {
             settings: settings(setup),
             keys: setup.keys.clone(),

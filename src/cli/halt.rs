@@ -89,7 +89,7 @@ impl Desk {
 
     /// Returns the killswitches as this configuration reads them.
     pub(super) fn killswitch(&self) -> Result<Killswitch, Failure> {
-        let nodes = self.config.known_peers().cloned().collect();
+        let nodes = self.config.known_nodes();
         let node = self.config.node()?.clone();
         Ok(Killswitch::new(
             node,

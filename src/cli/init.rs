@@ -119,6 +119,9 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     if let Some(group) = args.group.as_deref().or(config.share.group.as_deref()) {
         hand_over(root, group)?;
     }
+    if let Some(wanted) = &config.root_id {
+        is_the_one(root, &wanted.to_string())?;
+    }
     let identity = lay_out(root, &lanes(node, &answers))?;
     voice.note(&format!(
         "laid out '{}' for {} and its peers",
@@ -357,6 +360,27 @@ fn group_id(group: &str) -> Result<nix::unistd::Gid, Failure> {
         )
         .hint("make it with the same number on both hosts: groupadd --gid NUMBER GROUP")
     })
+}
+
+/// A share that is named in the configuration is not laid out a second time: what is there now is its empty mount
+/// point, or another share.
+fn is_the_one(root: &Path, wanted: &str) -> Result<(), Failure> {
+    let clock: std::sync::Arc<dyn Clock> = std::sync::Arc::new(SystemClock);
+    let chance: std::sync::Arc<dyn Chance> = std::sync::Arc::new(OsChance);
+    let share: std::sync::Arc<dyn Share> = std::sync::Arc::new(setup::reach(root));
+    let found = match root::identity(&FolderTransport::over(share, clock, chance)) {
+        Ok(found) if found.uuid == wanted => return Ok(()),
+        Ok(found) => format!("its identity is {}", found.uuid),
+        Err(root::Error::Absent(_)) => "there is nothing of it (not mounted?)".to_owned(),
+        Err(error) => return Err(error.into()),
+    };
+    let message = format!(
+        "cannot lay out '{}' as the share {wanted}: {found}",
+        root.display()
+    );
+    Err(Failure::new(Exit::Config, message).hint(
+        "mount the share that 'root_id' names; for a new one, take 'root_id' out of the configuration first",
+    ))
 }
 
 fn lay_out(root: &Path, lanes: &[Lane]) -> Result<root::Identity, Failure> {

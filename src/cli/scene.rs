@@ -17,7 +17,7 @@ pub(super) fn of(setup: &Setup) -> Result<Scene, Failure> {
     peers.remove(&setup.node);
     let mut lanes = setup.lanes_in();
     lanes.extend(setup.lanes_out());
-    let nodes = peers.keys().cloned().collect();
+    let nodes = config.known_nodes();
     Ok(Scene {
         node: setup.node.clone(),
         peers,

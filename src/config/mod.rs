@@ -260,6 +260,17 @@ impl Config {
         self.peers.keys().filter(move |name| Some(*name) != me)
     }
 
+    /// Returns every other node that this one knows of: its peers, and the members of the pools it serves or asks.
+    #[must_use]
+    pub fn known_nodes(&self) -> Vec<NodeName> {
+        let members = self.pools.values().flatten();
+        let all: BTreeSet<&NodeName> = self.known_peers().chain(members).collect();
+        let others = all
+            .into_iter()
+            .filter(|name| Some(*name) != self.node.as_ref());
+        others.cloned().collect()
+    }
+
     /// Returns the policy of a peer. A name that is not known is an error, never a new lane.
     ///
     /// # Errors

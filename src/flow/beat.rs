@@ -33,6 +33,8 @@ const TASKS_MAX: usize = 16;
 #[derive(Debug, Default)]
 pub(crate) struct Beats {
     seq: u64,
+    /// What the numbers that others see begin with: more than any that an earlier life of this node can have told.
+    base: u64,
     last: Option<BootTime>,
     /// When the own files were last read.
     watched: Option<BootTime>,
@@ -91,6 +93,11 @@ pub(super) fn pass(node: &mut Node) -> Result<bool, Error> {
     let watches = is_watch_due(node, now);
     node.now.beats.last = Some(now);
     node.now.beats.last_state = Some(state);
+    if node.now.beats.seq == 0 {
+        // No node beats four times a second for as long as it lives.
+        let now = u64::try_from(node.clock.wall().unix()).unwrap_or(0);
+        node.now.beats.base = now.saturating_mul(4);
+    }
     node.now.beats.seq += 1;
     let peers: Vec<NodeName> = node.settings.peers.keys().cloned().collect();
     let (mut failed, mut beaten) = (None, 0);
@@ -224,7 +231,7 @@ fn card(node: &Node, peer: &NodeName) -> Heartbeat {
         from: node.party(),
         to: Party::from(peer),
         boot_id: node.now.beats.boot_id.clone(),
-        seq: node.now.beats.seq,
+        seq: node.now.beats.base.saturating_add(node.now.beats.seq),
         created: node.clock.wall(),
         accepts: if allowed.is_some_and(|peer| peer.v2) {
             vec![2, 3]

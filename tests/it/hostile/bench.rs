@@ -352,7 +352,7 @@ impl Bench {
     /// Nothing more is told, however long one waits: a state is reported once.
     pub fn is_quiet(&self, node: &mut Node, context: &str) {
         let wait = |node: &mut Node| {
-            for _ in 0..30 {
+            for _ in 0..70 {
                 node.round().unwrap();
                 self.clock.advance(Duration::from_secs(5));
             }
