@@ -21,6 +21,7 @@ mod schedule;
 mod server;
 mod share;
 mod turns;
+mod verdict;
 mod workers;
 mod world;
 

@@ -78,7 +78,7 @@ impl Oracle {
 }
 
 /// The stage of a folder, with the days of `done/` among them.
-fn stage_of(place: &Place) -> Option<Stage> {
+pub fn stage_of(place: &Place) -> Option<Stage> {
     match place {
         Place::Stage(_, stage) => Some(*stage),
         Place::Day(..) => Some(Stage::Done),
@@ -339,10 +339,8 @@ impl State {
         }
     }
 
-    /// An agent is started, at this very moment.
-    pub fn starts(&mut self, host: usize, run: &Run) {
-        let (id, attempt, stem) = (run.plan.task, run.plan.attempt, run.plan.claim.clone());
-        self.cover("agent started", || stem.clone());
+    /// Whether a start is on record on the disk of its host, and whether the outcome of its task is decided there.
+    fn on_record(&self, host: usize, id: TaskId, stem: &str) -> (bool, bool) {
         let durable = String::from_utf8_lossy(&self.hosts[host].disk.durable).into_owned();
         let of_this = |line: &&str| line.contains(&id.to_string());
         let is_on_record = durable
@@ -358,6 +356,14 @@ impl State {
             && durable.lines().filter(of_this).any(|line| {
                 line.contains("\"fact\":\"decided\"") || line.contains("\"fact\":\"shut\"")
             });
+        (is_on_record, is_decided)
+    }
+
+    /// An agent is started, at this very moment.
+    pub fn starts(&mut self, host: usize, run: &Run) {
+        let (id, attempt, stem) = (run.plan.task, run.plan.attempt, run.plan.claim.clone());
+        self.cover("agent started", || stem.clone());
+        let (is_on_record, is_decided) = self.on_record(host, id, &stem);
         let (now, halted) = (self.now, self.oracle.halted);
         let looked = run.plan.permit.looked;
         let ago = self.boot(host).since(looked);
@@ -461,79 +467,5 @@ impl State {
         for id in lost {
             self.fail(format!("never lost: {id} was told and is gone"));
         }
-    }
-
-    /// What must be so once everything has come to rest.
-    pub fn judge_end(&mut self) {
-        let stories: Vec<(TaskId, Story)> = self
-            .oracle
-            .stories
-            .iter()
-            .map(|(id, story)| (*id, story.clone()))
-            .collect();
-        for (id, story) in stories {
-            let Some(file) = story.file else {
-                if story.is_told {
-                    self.fail(format!("never lost: {id} was told and never published"));
-                }
-                continue;
-            };
-            let home = self.server.files[file].home.clone();
-            let stage = home.and_then(|(at, _)| stage_of(&self.server.dirs[at].place));
-            if !matches!(stage, Some(Stage::Done | Stage::Rejected)) {
-                self.fail(format!(
-                    "never lost: {id} ends in {stage:?}, not in an outcome"
-                ));
-            }
-        }
-    }
-
-    /// The server lost power: what was told must still be what was sent.
-    pub fn judge_bytes(&mut self) {
-        let torn = self.oracle.stories.iter().find(|(_, story)| {
-            let bytes = story.file.map(|file| &self.server.files[file].bytes);
-            story.is_told && bytes.is_some_and(|bytes| Digest::of(bytes) != story.digest)
-        });
-        if let Some((id, _)) = torn {
-            let id = *id;
-            self.fail(format!("never lost: the bytes of {id} are gone"));
-        }
-    }
-
-    /// A sender believed an outcome.
-    pub fn believed(&mut self, id: TaskId, result: Digest) {
-        let Some(story) = self.oracle.stories.get_mut(&id) else {
-            return;
-        };
-        match story.outcome {
-            None => story.outcome = Some(result),
-            Some(first) if first == result => {}
-            Some(_) if self.oracle.rolled_back => {}
-            Some(_) => self.fail(format!("one outcome: {id} has a second one")),
-        }
-    }
-
-    /// Whether every task has come to its end, as far as the server knows.
-    pub fn is_settled(&self) -> bool {
-        self.oracle.stories.values().all(|story| {
-            let Some(file) = story.file else { return true };
-            let home = self.server.files[file].home.as_ref();
-            let stage = home.and_then(|(at, _)| stage_of(&self.server.dirs[*at].place));
-            matches!(stage, Some(Stage::Done | Stage::Rejected))
-        }) && self.oracle.stories.iter().all(|(id, story)| {
-            story.file.is_none() || self.oracle.rolled_back || self.is_revealed(*id)
-        })
-    }
-
-    /// Whether an outcome lies under the name people look for. Where a stranger's copy came first, the file that was
-    /// sent is the copy, and is set aside long before there is one.
-    fn is_revealed(&self, id: TaskId) -> bool {
-        let name = format!("{id}.result.json");
-        let mut done = self
-            .server
-            .dirs
-            .iter()
-            .filter(|dir| stage_of(&dir.place) == Some(Stage::Done));
-        done.any(|dir| dir.names.contains_key(&name))
     }
 }
