@@ -20,6 +20,7 @@ def everything(script, options, own, told):
         command = [sys.executable, script, protocol, *(names or own), "--programs", options.programs,
                    "--tasks", str(options.tasks), "--idle", str(options.idle), "--rows", rows,
                    "--turn", told / "turn"] + ["--keep"] * options.keep + ["--realtime"] * options.realtime
+        command += ["--tell-speed"] * options.tell_speed
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                    env={key: value for key, value in os.environ.items() if "INSIDE" not in key})
         name = " ".join([protocol, *names])
