@@ -2,6 +2,7 @@
 
 use nix::errno::Errno;
 
+use crate::plan::Export;
 use crate::plan::Ill;
 use crate::plan::MS;
 use crate::plan::SECOND;
@@ -81,6 +82,9 @@ impl State {
             Fate::AskedAgain
         } else if self.goes_wrong(rates.late) {
             Fate::Late(self.dice.one_of(&[Errno::EIO, Errno::ETIMEDOUT]), delay)
+        } else if self.plan.export != Export::Sync && matches!(op, Op::Create(..)) {
+            // A folder that could not be synced is a reason to rename once more.
+            Fate::Well
         } else if self.goes_wrong(rates.twice) {
             Fate::Twice(delay)
         } else {
@@ -91,7 +95,7 @@ impl State {
     /// Whether a copy of the request that made this name may still be on its way. Then the rename of it comes once and
     /// in time: a name whose creation and whose rename both come again, in this order and seconds later, is beyond any
     /// protocol over names (docs/TESTING.md, What is not simulated).
-    fn is_restless(&self, op: &Op) -> bool {
+    pub fn is_restless(&self, op: &Op) -> bool {
         match op {
             Op::Rename(from, name, ..) => self.restless.contains(&(*from, name.clone())),
             _ => false,

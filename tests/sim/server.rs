@@ -320,7 +320,8 @@ impl Server {
                 }
             }
             for (at, version, changed) in undo.dirs {
-                self.dirs[at].version = version;
+                // Servers mix the time into the attribute, so that it does not repeat after a crash.
+                self.dirs[at].version = version + 1_000_000;
                 self.dirs[at].changed = changed;
             }
         }

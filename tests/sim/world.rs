@@ -360,6 +360,7 @@ impl State {
         self.cast[actor].is_doomed = true;
         if let Some(op) = self.cast[actor].in_flight.take()
             && self.dice.once_in(2)
+            && !self.is_restless(&op)
         {
             let delay = self.dice.spread(MS, 20 * SECOND);
             self.at(self.now + delay, Item::Late(op));
