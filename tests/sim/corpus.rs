@@ -7,22 +7,30 @@ use crate::schedule;
 /// One seed a line, with what it once showed.
 const SEEDS: &str = include_str!("corpus.txt");
 
+/// Findings that are not explained yet, in the same form: told in every run, and not taken for news.
+const OPEN: &str = include_str!("open.txt");
+
 /// Seeds that are run twice.
 const REPEATED: std::ops::Range<u64> = 90_000..90_020;
 
-fn seeds() -> impl Iterator<Item = (u64, &'static str)> {
-    let lines = SEEDS.lines().filter(|line| !line.starts_with('#'));
+fn seeds(of: &'static str) -> impl Iterator<Item = (u64, &'static str)> {
+    let lines = of.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| {
         let (seed, why) = line.split_once(' ')?;
         Some((seed.parse().ok()?, why.trim()))
     })
 }
 
+/// Whether what a seed breaks is known and open.
+pub fn is_open(seed: u64) -> bool {
+    seeds(OPEN).any(|(open, _)| open == seed)
+}
+
 /// Runs every seed of the corpus.
 pub fn holds() -> bool {
     bugs::plant(None);
     let (mut count, mut bad) = (0, 0);
-    for (seed, why) in seeds() {
+    for (seed, why) in seeds(SEEDS) {
         count += 1;
         if let Some(what) = schedule::run(Plan::of(seed), false).violation {
             bad += 1;

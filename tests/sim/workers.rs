@@ -11,6 +11,7 @@ use dispatch::clock::Clock;
 use dispatch::clock::SystemClock;
 
 use crate::bugs;
+use crate::corpus;
 use crate::plan::Plan;
 use crate::schedule;
 
@@ -37,6 +38,8 @@ pub struct Tally {
     pub coverage: BTreeMap<&'static str, u64>,
     /// Seeds that broke a guarantee, with which.
     pub bad: Vec<(u64, String)>,
+    /// Seeds that broke a guarantee and are open findings.
+    pub open: Vec<u64>,
 }
 
 /// Schedules that break a guarantee after which it is enough.
@@ -97,6 +100,10 @@ pub fn run(order: &Order) -> Tally {
                         *own.coverage.entry(what).or_default() += count;
                     }
                     if let Some(what) = verdict.violation {
+                        if !is_news(order, seed) {
+                            own.open.push(seed);
+                            continue;
+                        }
                         own.bad.push((seed, what));
                         let most = if order.bug.is_some() { 1 } else { BAD_MAX };
                         if own.bad.len() >= most {
@@ -118,11 +125,24 @@ pub fn run(order: &Order) -> Tally {
     tally
 }
 
+/// Whether a violation says something new: not one of the findings that are open, and not one that comes without the
+/// planted bug as well.
+fn is_news(order: &Order, seed: u64) -> bool {
+    if order.bug.is_none() {
+        return !corpus::is_open(seed);
+    }
+    bugs::plant(None);
+    let is_clean = schedule::run(Plan::of(seed), false).violation.is_none();
+    bugs::plant(order.bug.as_deref());
+    is_clean
+}
+
 impl Tally {
     fn add(&mut self, other: Self) {
         self.schedules += other.schedules;
         self.steps += other.steps;
         self.bad.extend(other.bad);
+        self.open.extend(other.open);
         for (what, count) in other.coverage {
             *self.coverage.entry(what).or_default() += count;
         }
@@ -150,6 +170,9 @@ pub fn simulate(order: &Order) -> bool {
     );
     for (what, count) in &tally.coverage {
         println!("{count:>10}  {what}");
+    }
+    if !tally.open.is_empty() {
+        println!("open findings (tests/sim/open.txt): {:?}", tally.open);
     }
     let never: Vec<&&str> = MUST_HAPPEN
         .iter()
