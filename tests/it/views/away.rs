@@ -1,0 +1,92 @@
+//! A share that goes away under somebody who asks, sends or waits: it is told as that, and waited for.
+
+use std::io::BufRead as _;
+use std::io::BufReader;
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use super::pair::Pair;
+
+fn elsewhere(pair: &Pair) -> PathBuf {
+    pair.dir.path().join("elsewhere")
+}
+
+fn leave(pair: &Pair) {
+    std::fs::rename(pair.share(), elsewhere(pair)).unwrap();
+}
+
+fn come_back(pair: &Pair) {
+    std::fs::rename(elsewhere(pair), pair.share()).unwrap();
+}
+
+#[test]
+fn a_share_that_is_away_is_no_fault_of_the_configuration() {
+    for as_empty_folder in [false, true] {
+        let pair = Pair::new("never");
+        let id = pair.send("echo later");
+        leave(&pair);
+        let said = if as_empty_folder {
+            std::fs::create_dir(pair.share()).unwrap();
+            "it is not mounted there"
+        } else {
+            "it is not there"
+        };
+        for args in [
+            vec!["send", "--to", "gpubox", "--request", "x"],
+            vec!["why", &id],
+            vec!["wait", "--for", "1s", &id],
+            vec!["wait", "--for", "1s", "--all"],
+            vec!["cancel", &id],
+        ] {
+            let told = pair.dispatch("devbox", &args);
+            assert_eq!(told.code, 75, "{args:?}: {}{}", told.out, told.err);
+            assert!(told.err.contains(said), "{args:?}: {}", told.err);
+            assert!(told.err.contains("config root"), "{args:?}: {}", told.err);
+        }
+    }
+}
+
+#[test]
+fn a_wait_outlasts_a_share_that_goes_away_and_says_so_once_each_time() {
+    let pair = Pair::new("never");
+    let id = pair.send("echo back again");
+    leave(&pair);
+    let mut wait = pair.start("devbox", &["wait", "--for", "5m", &id]);
+    let mut lines = BufReader::new(wait.stderr.take().unwrap()).lines();
+    let mut next = || lines.next().unwrap().unwrap();
+    for time in 0..2 {
+        let line = next();
+        assert!(line.contains("waiting until it is back"), "{line}");
+        come_back(&pair);
+        let line = next();
+        assert!(line.contains("the share is back"), "{line}");
+        if time == 0 {
+            leave(&pair);
+        }
+    }
+    pair.serve();
+    let mut out = String::new();
+    let mut answer = wait.stdout.take().unwrap();
+    answer.read_to_string(&mut out).unwrap();
+    assert_eq!(out, "back again\n");
+    assert!(wait.wait().unwrap().success());
+    assert!(lines.all(|line| !line.unwrap().contains("back")));
+}
+
+#[test]
+fn a_wait_that_ends_while_the_share_is_away_does_not_say_that_the_task_is_open() {
+    let pair = Pair::new("never");
+    let id = pair.send("echo later");
+    leave(&pair);
+    let mut wait = pair.start("devbox", &["wait", "--for", "4s", &id]);
+    let mut lines = BufReader::new(wait.stderr.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    come_back(&pair);
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.contains("the share is back"), "{line}");
+    leave(&pair);
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    let rest = rest.join("\n");
+    assert!(rest.contains("not known: the share is away"), "{rest}");
+    assert_eq!(wait.wait().unwrap().code(), Some(75));
+}
