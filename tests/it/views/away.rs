@@ -90,3 +90,43 @@ fn a_wait_that_ends_while_the_share_is_away_does_not_say_that_the_task_is_open()
     assert!(rest.contains("not known: the share is away"), "{rest}");
     assert_eq!(wait.wait().unwrap().code(), Some(75));
 }
+
+#[test]
+fn whoever_waits_has_the_id_before_the_answer_comes() {
+    let pair = Pair::new("never");
+    let send = [
+        "send",
+        "-q",
+        "--to",
+        "gpubox",
+        "--wait=1s",
+        "--request",
+        "echo hello",
+    ];
+    let told = pair.dispatch("devbox", &send);
+    assert_eq!(told.code, 79, "{}", told.err);
+    let (id, path) = told.out.trim_end().split_once('\t').unwrap();
+    assert!(std::fs::metadata(path).is_ok(), "{path}");
+    // And when nobody lets it come to its end.
+    let mut waits = pair.start(
+        "devbox",
+        &[&send[..4], &["--wait", "--request", "x"]].concat(),
+    );
+    let mut first = String::new();
+    let mut out = BufReader::new(waits.stdout.take().unwrap());
+    out.read_line(&mut first).unwrap();
+    waits.kill().unwrap();
+    waits.wait().unwrap();
+    assert!(first.contains('\t') && !first.contains(id), "{first}");
+    let json = pair.dispatch("devbox", &[&send[..], &["--json"]].concat());
+    let lines: Vec<serde_json::Value> = json
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        (&lines[0]["state"], &lines[1]["state"]),
+        (&"published".into(), &"open".into())
+    );
+    assert_eq!(lines[0]["id"], lines[1]["id"]);
+}
