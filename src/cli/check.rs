@@ -59,6 +59,7 @@ pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
     for (pool, members) in &setup.config.pools {
         table.row(&format!("pool {pool}"), pooled(setup, pool, members))?;
     }
+    approvals(setup, &mut table)?;
     // A node that nobody may ask runs nothing.
     let is_asked = setup.config.peers.values().any(|policy| policy.accept);
     let profiles = setup.config.profiles.values();
@@ -95,6 +96,14 @@ impl Table<'_> {
                 )
             }
         };
+        self.voice.answer(&format!("{word} {what:<18} {text}"))
+    }
+}
+
+impl Table<'_> {
+    /// Something that is in the way of nothing, and worth knowing.
+    fn note(&self, what: &str, text: &str) -> Result<(), Failure> {
+        let word = self.voice.styled(Style::Yellow, "note");
         self.voice.answer(&format!("{word} {what:<18} {text}"))
     }
 }
@@ -141,6 +150,35 @@ fn link(setup: &Setup, peer: &NodeName) -> Result<String, Failure> {
         "may not ask anything; is only sent to"
     };
     Ok(format!("key {}, {what}", key.kid))
+}
+
+/// Who may approve here, and whether what they sign could be proved; and what nobody may approve.
+fn approvals(setup: &Setup, table: &mut Table<'_>) -> Result<(), Failure> {
+    let config = &setup.config;
+    for name in config.approvers.keys() {
+        let context = Context {
+            from: Party::of_approver(name),
+            to: Party::from(&setup.node),
+            kind: Kind::Ack,
+        };
+        let now = setup.clock.wall();
+        let mut keys = setup.keys.keys().iter();
+        let key = keys.find(|key| key.serves(&context) && key.is_good(now, Use::Verify));
+        let message =
+            "there is no key of this approver here: what is signed with it proves nothing";
+        let found = key.map(|key| format!("key {}", key.kid)).ok_or_else(|| {
+            Failure::new(Exit::Config, message)
+                .hint(format!("'dispatch key new-link approver.{name}' here"))
+        });
+        table.row(&format!("approver {name}"), found)?;
+    }
+    for note in config.notes() {
+        table.note("approvals", &note)?;
+    }
+    for doubt in config.warnings() {
+        table.note("policy", &doubt)?;
+    }
+    Ok(())
 }
 
 /// A pool needs a key for each direction in which tasks come, and what its members say needs a key of theirs; those of

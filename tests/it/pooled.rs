@@ -257,6 +257,8 @@ fn a_pool_from_nothing_runs_what_is_sent_to_it() {
     );
 }
 
+mod told;
+
 /// The answer, after the line with the id.
 fn answer(out: &str) -> &str {
     let (first, rest) = out.split_once('\n').unwrap();
