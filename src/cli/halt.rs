@@ -42,8 +42,8 @@ use crate::share::Share;
 ///
 /// Example: dispatch halt --lane pool.gpu
 ///
-/// Nodes obey at their next look, and say so in 'dispatch status'. A node that does not find the name of the node or lane
-/// in its own configuration stops altogether.
+/// Nodes obey at their next look, and say so in 'dispatch status'. A node that does not find the name of the node or
+/// lane in its own configuration stops altogether.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Also end what runs

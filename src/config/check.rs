@@ -162,8 +162,8 @@ impl Config {
         alone
             .map(|(name, _)| {
                 format!(
-                    "a task of peer '{name}' that asks for an approval waits here until it expires: nobody may give it. \
-                     Name an approver with [approver.NAME], or set require_ack = \"never\" to refuse such tasks"
+                    "a task of peer '{name}' that asks for an approval waits here until it expires: \
+                     nobody may give it. Name an approver with [approver.NAME], or set require_ack = \"never\" to refuse such tasks"
                 )
             })
             .collect()

@@ -136,7 +136,8 @@ fn tell_unapprovable(scene: &Scene, journal: &Journal, wrong: &mut Vec<Wrong>) {
         let verb = if number == 1 { "waits" } else { "wait" };
         let tasks = units::count(number, "task");
         let text = format!(
-            "{tasks} {verb} here for an approval that nobody may give: no [approver.NAME] in dispatch.toml speaks for {from}"
+            "{tasks} {verb} here for an approval that nobody may give: \
+             no [approver.NAME] in dispatch.toml speaks for {from}"
         );
         wrong.push(Wrong::new("no_approver", lane, text));
     }

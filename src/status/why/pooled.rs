@@ -78,7 +78,7 @@ fn queued(scene: &Scene, lane: &Lane, id: TaskId) -> Result<Because, ShareError>
         let text = match started_before(scene, lane, id).as_slice() {
             [] => format!("it is not taken before {moment}"),
             before => format!(
-                "attempt {} is not taken before {moment}: it was started on {} before, and did not come to its end there",
+                "attempt {} is not taken before {moment}: it was started on {} before, without an end",
                 before.len() + 1,
                 names_of(before)
             ),

@@ -1,4 +1,5 @@
 //! A share that goes away under somebody who asks, sends or waits: it is told as that, and waited for.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::io::BufRead as _;
 use std::io::BufReader;
