@@ -7,8 +7,11 @@ use super::setup::Setup;
 use super::suit;
 use super::voice::Style;
 use super::voice::Voice;
+use crate::clock::Timestamp;
 use crate::config;
 use crate::disk;
+use crate::doctor::Verdict;
+use crate::doctor::remembered::Remembered;
 use crate::document::Context;
 use crate::document::Kind;
 use crate::exit::Exit;
@@ -18,6 +21,7 @@ use crate::key::Use;
 use crate::place::Lane;
 use crate::place::Place;
 use crate::stage::Stage;
+use crate::units;
 
 /// Looks at configuration, keys, share and profiles. Exits 0 where nothing is in the way.
 ///
@@ -25,12 +29,15 @@ use crate::stage::Stage;
 /// [`Failure`] where stdout cannot be written.
 pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
     let mut table = Table { voice, bad: 0 };
-    table.row(
-        "share",
-        setup.check_root().map(|()| setup.transport.title()),
-    )?;
+    let share = setup.check_root().map(|()| setup.transport.title());
+    let is_there = share.is_ok();
+    table.row("share", share)?;
     table.row("state", state(setup))?;
-    table.row("doctor", suit::in_a_word(setup))?;
+    if is_there {
+        table.row("doctor", verdict(setup))?;
+    } else {
+        table.note("doctor", &remembered(setup))?;
+    }
     if let Some(file) = &setup.config.file {
         let root = setup.config.root.as_deref();
         let finding = match config::inspect(file, root) {
@@ -115,8 +122,41 @@ fn state(setup: &Setup) -> Result<String, Failure> {
     Ok(format!(
         "{} ({} free)",
         state.display(),
-        crate::units::about_size(free)
+        units::about_size(free)
     ))
+}
+
+/// What the share is good for, and when that was found out, where it was not now.
+fn verdict(setup: &Setup) -> Result<String, Failure> {
+    let now = setup.clock.wall();
+    let kept = last(setup).filter(|(_, at)| *at < now);
+    let word = suit::in_a_word(setup)?;
+    Ok(
+        match kept.filter(|kept| last(setup).as_ref() == Some(kept)) {
+            Some((_, at)) => {
+                let ago = units::about_duration(now.since(at));
+                format!("{word}, as it was found {ago} ago ('dispatch doctor' looks anew)")
+            }
+            None => word,
+        },
+    )
+}
+
+/// The verdict that is remembered, whatever it holds for, and its time.
+fn last(setup: &Setup) -> Option<(Verdict, Timestamp)> {
+    let kept = Remembered::read(setup.config.state().ok()?)?;
+    Some((kept.judgement.verdict, Timestamp::from_unix(kept.at)))
+}
+
+/// What is known of a share that is not there.
+fn remembered(setup: &Setup) -> String {
+    let Some((verdict, at)) = last(setup) else {
+        return "not asked: the share is not there".to_owned();
+    };
+    let ago = units::about_duration(setup.clock.wall().since(at));
+    format!(
+        "not asked: the share is not there; when it was last examined, {ago} ago, it was {verdict}"
+    )
 }
 
 /// A peer needs a key, and its two lanes.

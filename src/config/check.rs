@@ -163,7 +163,8 @@ impl Config {
             .map(|(name, _)| {
                 format!(
                     "a task of peer '{name}' that asks for an approval waits here until it expires: \
-                     nobody may give it. Name an approver with [approver.NAME], or set require_ack = \"never\" to refuse such tasks"
+                     nobody may give it. Name an approver with [approver.NAME], or set require_ack = \"never\" \
+                     to refuse such tasks"
                 )
             })
             .collect()

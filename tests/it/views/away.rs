@@ -131,3 +131,35 @@ fn whoever_waits_has_the_id_before_the_answer_comes() {
     );
     assert_eq!(lines[0]["id"], lines[1]["id"]);
 }
+
+#[test]
+fn a_verdict_of_the_doctor_that_is_remembered_is_told_as_that() {
+    let pair = Pair::new("never");
+    let check = || {
+        let told = pair.watch("gpubox", &["--check"]);
+        let row = told.out.lines().find(|line| line.contains("doctor"));
+        row.unwrap().to_owned()
+    };
+    let row = check();
+    assert!(
+        row.starts_with("ok   doctor") && !row.contains("ago"),
+        "{row}"
+    );
+    // As if it was found an hour ago.
+    let file = pair.home("gpubox").join("state/doctor.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut kept: serde_json::Value = serde_json::from_str(&text).unwrap();
+    kept["at"] = (kept["at"].as_i64().unwrap() - 3700 * 2).into();
+    std::fs::write(&file, kept.to_string()).unwrap();
+    let row = check();
+    assert!(row.contains("MULTI, as it was found 2 h ago"), "{row}");
+    leave(&pair);
+    let row = check();
+    assert!(row.starts_with("note doctor"), "{row}");
+    assert!(
+        row.contains(
+            "not asked: the share is not there; when it was last examined, 2 h ago, it was MULTI"
+        ),
+        "{row}"
+    );
+}

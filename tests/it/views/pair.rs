@@ -152,6 +152,10 @@ impl Pair {
         self.run(node, env!("CARGO_BIN_EXE_dispatch"), args)
     }
 
+    pub fn watch(&self, node: &str, args: &[&str]) -> Out {
+        self.run(node, env!("CARGO_BIN_EXE_dispatch-watch"), args)
+    }
+
     /// Lets gpubox do all there is to do.
     pub fn serve(&self) {
         let done = self.run("gpubox", env!("CARGO_BIN_EXE_dispatch-watch"), &["--once"]);
