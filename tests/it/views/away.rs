@@ -163,3 +163,22 @@ fn a_verdict_of_the_doctor_that_is_remembered_is_told_as_that() {
         "{row}"
     );
 }
+
+#[test]
+fn a_watcher_says_that_the_share_went_away_and_that_it_is_back() {
+    let pair = Pair::new("never");
+    let mut watch = pair.start("gpubox", &["watch", "--poll", "200ms"]);
+    let mut lines = BufReader::new(watch.stderr.take().unwrap()).lines();
+    let mut until = |wanted: &str| {
+        let line = lines.find(|line| line.as_ref().unwrap().contains(wanted));
+        line.unwrap().unwrap()
+    };
+    until("gpubox serves 1 peer");
+    leave(&pair);
+    let line = until("nothing starts until it is back");
+    assert!(line.contains("warning: share lost: "), "{line}");
+    come_back(&pair);
+    until("the share is back after ");
+    watch.kill().unwrap();
+    watch.wait().unwrap();
+}
