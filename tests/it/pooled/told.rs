@@ -70,7 +70,7 @@ fn what_waits_for_a_word_or_an_approval_that_nobody_gives_is_wrong() {
         "{status}"
     );
     let note = "a task of peer 'devbox' that asks for an approval waits here until it expires";
-    let (_, _, err) = hosts.run("gpu1", "dispatch config --check");
+    let (_, _, err) = hosts.run("gpu1", "dispatch config");
     assert!(err.contains(note), "{err}");
     let check = hosts.good("gpu1", "dispatch-watch --check --insecure-key");
     assert!(check.contains(note), "{check}");
