@@ -129,6 +129,25 @@ pub fn create_volatile(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error
 /// # Durability
 /// The new bytes are on disk under the name when it returns.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let (file, fresh) = beside(path, bytes, mode)?;
+    file.sync_all().map_err(at("sync", &fresh))?;
+    close(file).map_err(at("close", &fresh))?;
+    std::fs::rename(&fresh, path).map_err(at("rename", &fresh))?;
+    sync_parent(path)
+}
+
+/// As [`replace`], and leaves it to the kernel when the bytes reach the disk. For what is worth nothing after a crash.
+///
+/// # Errors
+/// [`Error::Io`]; the old file is untouched.
+pub fn replace_volatile(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let (file, fresh) = beside(path, bytes, mode)?;
+    close(file).map_err(at("close", &fresh))?;
+    std::fs::rename(&fresh, path).map_err(at("rename", &fresh))
+}
+
+/// Writes a new file beside the one it is to replace. Returns it with its name.
+fn beside(path: &Path, bytes: &[u8], mode: u32) -> Result<(File, PathBuf), Error> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let fresh = path.with_file_name(name);
@@ -140,10 +159,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     }
     let mut file = exclusive(&fresh, mode)?;
     file.write_all(bytes).map_err(at("write", &fresh))?;
-    file.sync_all().map_err(at("sync", &fresh))?;
-    close(file).map_err(at("close", &fresh))?;
-    std::fs::rename(&fresh, path).map_err(at("rename", &fresh))?;
-    sync_parent(path)
+    Ok((file, fresh))
 }
 
 /// Makes the names in a directory durable.

@@ -130,7 +130,11 @@ impl Ear {
             return;
         }
         for stem in self.runner.list().unwrap_or_default() {
-            if matches!(self.runner.state(&stem), Ok(RunState::Running)) {
+            let state = self.runner.state(&stem);
+            if matches!(
+                state,
+                Ok(RunState::Running | RunState::Ready | RunState::Preparing)
+            ) {
                 let _ = self.runner.stop(&stem, StopReason::Kill);
             }
         }

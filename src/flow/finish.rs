@@ -1,8 +1,11 @@
 //! An executor's report → a decided outcome, or another attempt.
 
+use std::time::Duration;
+
 use super::Error;
 use super::Node;
 use super::decide;
+use super::permit;
 use super::pool;
 use super::start;
 use crate::attempt::Report;
@@ -31,6 +34,7 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
                 node.now.running.remove(&id);
                 node.now.handed.remove(&id);
                 node.now.stops.remove(&id);
+                node.now.starting.remove(&id);
                 ended += 1;
             }
             Ok(false) => {}
@@ -97,7 +101,17 @@ pub(super) fn one(node: &mut Node, id: TaskId) -> Result<bool, Error> {
             node.now.handed.insert(id);
             Ok(false)
         }
-        RunState::Prepared => never_taken(node, id, &claim),
+        RunState::Preparing | RunState::Ready => {
+            node.now.handed.insert(id);
+            if !node.now.starting.contains_key(&id) {
+                // Found by a watcher that did not begin it.
+                let plan = node.runner.plan(&claim)?;
+                let event = plan.map(|plan| permit::event(&plan));
+                node.now.starting.insert(id, event);
+            }
+            never_taken(node, id, &claim, limits::READY_MAX)
+        }
+        RunState::Prepared => never_taken(node, id, &claim, limits::HAND_OVER_MAX),
         RunState::Void if phase == Phase::Started => {
             start::missed(node, id, "no executor took it")?;
             Ok(true)
@@ -129,14 +143,13 @@ fn absent(node: &mut Node, id: TaskId, claim: &str, phase: Phase) -> Result<(), 
     start::missed(node, id, "no executor took it")
 }
 
-/// An executor that died before it took its run directory will never report. Its permit is long worthless, so nothing
-/// is lost by making sure.
-fn never_taken(node: &mut Node, id: TaskId, claim: &str) -> Result<bool, Error> {
+/// An executor that died or hangs before it took its run directory will never report. Making sure loses nothing.
+fn never_taken(node: &mut Node, id: TaskId, claim: &str, most: Duration) -> Result<bool, Error> {
     // Orders that cannot be read (a full disk, while they were written) are nothing to wait for.
     let plan = node.runner.plan(claim).ok().flatten();
-    let looked = plan.map(|plan| plan.permit.looked);
+    let handed = plan.map(|plan| plan.handed);
     let now = node.clock.boot();
-    if looked.is_some_and(|looked| now.since(looked) < limits::HAND_OVER_MAX) {
+    if handed.is_some_and(|handed| now.since(handed) < most) {
         return Ok(false);
     }
     if !node.runner.void(claim)? {

@@ -365,7 +365,10 @@ impl State {
         self.cover("agent started", || stem.clone());
         let (is_on_record, is_decided) = self.on_record(host, id, &stem);
         let (now, halted) = (self.now, self.oracle.halted);
-        let looked = run.plan.permit.looked;
+        let looked = run
+            .permit
+            .as_ref()
+            .map_or(run.plan.handed, |permit| permit.looked);
         let ago = self.boot(host).since(looked);
         let ago = u64::try_from(ago.as_micros()).unwrap_or(0) + MS;
         let wall = self.wall_at(host, now.saturating_sub(ago));

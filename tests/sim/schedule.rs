@@ -214,6 +214,8 @@ fn happen(world: &Arc<World>, item: Item) {
             match other {
                 Item::Late(op) => state.comes_late(&op),
                 Item::Lease(host, stem) => state.lease_ends(host, &stem),
+                Item::Come(host, stem) => state.comes(host, &stem),
+                Item::Tire(host, stem) => state.tires(host, &stem),
                 Item::Take(host, stem) => state.takes(host, &stem),
                 Item::End(host, stem) => state.ends(host, &stem),
                 Item::Deed(deed) => state.does(deed),

@@ -43,7 +43,11 @@ pub enum Item {
     Late(Op),
     /// The lease of an attempt may be over.
     Lease(usize, String),
-    /// An executor comes to take a run directory.
+    /// An executor has its agent ready.
+    Come(usize, String),
+    /// An executor has waited long enough for a permit.
+    Tire(usize, String),
+    /// An executor sees its permit.
     Take(usize, String),
     /// An agent ends.
     End(usize, String),
