@@ -141,6 +141,10 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     }
     let lane = setup.lane_to_party(&to)?;
     let task = task(args, &setup, &to)?;
+    if task.request.trim().is_empty() {
+        return Err(Failure::new(Exit::Data, "there is nothing in the request")
+            .hint("say what is to be done: --request 'TEXT', --request-file FILE, or --request - for standard input"));
+    }
     setup.check_root()?;
     pooled::look(args, &setup, &lane, voice)?;
     if args.callback == Some(Callback::Discord) {

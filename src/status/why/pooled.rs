@@ -198,7 +198,10 @@ fn held(scene: &Scene, lane: &Lane, stage: Stage, claim: &ClaimName) -> Because 
         return silence.told(member);
     }
     if stage == Stage::PendingAck {
-        let text = format!("{member} holds it, and waits for an approval; {lease}");
+        let text = format!(
+            "{member} holds it, and waits for an approval by one of its approvers \
+             ('dispatch-watch --check' there names them); {lease}"
+        );
         let command = format!("dispatch-ack --on {member} {}", claim.id);
         return Because::new("pending_ack", text).next(command);
     }
