@@ -33,6 +33,7 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
             Ok(true) => {
                 node.now.running.remove(&id);
                 node.now.handed.remove(&id);
+                node.now.stops.remove(&id);
                 node.now.starting.remove(&id);
                 ended += 1;
             }
@@ -68,6 +69,18 @@ pub(super) fn stop(node: &mut Node, id: TaskId, reason: StopReason) -> Result<()
     let event = Event::of(Word::TaskExecStop).task(id).code(reason.as_str());
     node.tell_once("stop", &format!("{claim} {reason}"), &event);
     Ok(())
+}
+
+/// Ends one attempt because somebody says so. What is said is told in the outcome, if it ends so.
+pub(super) fn stop_for(
+    node: &mut Node,
+    id: TaskId,
+    (reason, status): (StopReason, Status),
+    why: &str,
+) -> Result<(), Error> {
+    let stops = &mut node.now.stops;
+    stops.entry(id).or_insert_with(|| (status, why.to_owned()));
+    stop(node, id, reason)
 }
 
 /// Looks at one attempt. Returns whether it is over. Also used for what a restarted node finds.
@@ -170,6 +183,11 @@ fn reported(node: &mut Node, id: TaskId, claim: &str, report: &Report) -> Result
         return Ok(());
     };
     fill(&mut answer, report);
+    if let Some((status, why)) = node.now.stops.get(&id)
+        && *status == report.status
+    {
+        answer.detail = Some(why.clone());
+    }
     decide::decide(node, id, answer)
 }
 

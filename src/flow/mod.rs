@@ -89,6 +89,7 @@ use crate::journal;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::killswitch::Killswitch;
+use crate::outcome::Status;
 use crate::place::Lane;
 use crate::planted;
 use crate::planted::Bug;
@@ -216,6 +217,8 @@ pub struct Memory {
     pub(crate) running: BTreeMap<TaskId, slots::Running>,
     /// Those of them whose run directory this process made or saw.
     pub(crate) handed: HashSet<TaskId>,
+    /// Those of them that somebody wants ended, and why, in that person's words: an executor knows only that.
+    pub(crate) stops: HashMap<TaskId, (Status, String)>,
     /// Those that were not yet seen to have started, with what is told when they are permitted to.
     pub(crate) starting: BTreeMap<TaskId, Option<Event>>,
     /// Tasks whose outcome is decided and not yet closed.

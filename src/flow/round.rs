@@ -308,21 +308,20 @@ fn stop_what_must(node: &mut Node) -> Result<(), Error> {
     let Some(switch) = node.now.view.switch.clone() else {
         return Ok(());
     };
-    let doomed: Vec<TaskId> = node
+    let doomed: Vec<(TaskId, String)> = node
         .now
         .running
         .keys()
-        .filter(|id| {
-            node.journal
-                .known(**id)
-                .is_some_and(|known| switch.kills(&known.lane()).is_some())
+        .filter_map(|id| {
+            let halt = switch.kills(&node.journal.known(*id)?.lane())?;
+            Some((*id, format!("ended by {halt}")))
         })
-        .copied()
         .collect();
     let mut failed = None;
-    for id in doomed {
+    for (id, why) in doomed {
+        let how = (StopReason::Kill, Status::Killed);
         // One that cannot be told must not save the others.
-        if let Err(error) = finish::stop(node, id, StopReason::Kill) {
+        if let Err(error) = finish::stop_for(node, id, how, &why) {
             failed = Some(error);
         }
     }
