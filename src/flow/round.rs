@@ -117,6 +117,11 @@ impl Node {
         trouble.is_some_and(Trouble::is_of_the_clock)
     }
 
+    /// Whether a decision of an approver can be judged: by a clock that is right, and by a key that is in force.
+    pub(super) fn may_judge(&self) -> bool {
+        !self.is_out_of_time() && !self.keys.is_kept()
+    }
+
     fn on_the_share(&mut self, round: &mut Round) -> Result<(), Error> {
         self.keep_claims()?;
         skew::pass(self);
@@ -211,7 +216,7 @@ impl Node {
         if self.expects_control(lane) {
             let control = self.controls(lane)?;
             cancel::pass(self, lane, &control)?;
-            if !self.is_out_of_time() {
+            if self.may_judge() {
                 park::decisions(self, lane, &control)?;
             }
         } else {

@@ -5,6 +5,7 @@
 
 mod danger;
 mod death;
+mod fit;
 mod ground;
 mod judge;
 mod zombie;
