@@ -234,6 +234,8 @@ pub struct Memory {
     pub(crate) controls: BTreeSet<Lane>,
     /// Files in `processing/` of this node that could not be read or judged yet, with when they were first seen.
     pub(crate) strays: BTreeMap<(Lane, ClaimName), BootTime>,
+    /// When those of a lane were last tried again.
+    pub(crate) strays_tried: HashMap<Lane, BootTime>,
     /// Tasks whose start may have been interrupted before this process began: their claim gets a fresh name first.
     pub(crate) suspects: HashSet<TaskId>,
     /// When tasks of a peer were admitted, for its quota.

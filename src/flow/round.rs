@@ -226,7 +226,14 @@ impl Node {
         Ok(taken)
     }
 
+    /// Tries again what could not be read or judged: rounds may follow one another quickly, these reads do not.
     pub(super) fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
+        let now = self.clock.boot();
+        let tried = self.now.strays_tried.get(lane);
+        if tried.is_some_and(|tried| now.since(*tried) < limits::STRAYS_PAUSE) {
+            return Ok(());
+        }
+        self.now.strays_tried.insert(lane.clone(), now);
         let strays: Vec<_> = self
             .now
             .strays

@@ -57,3 +57,46 @@ fn a_share_that_is_refused_while_it_is_served_starts_nothing() {
     ground.settle(&mut nodes, Ground::finish_all);
     ground.check_end(&sent, 1, "fit again");
 }
+
+/// Claims a task with the first member, which waits for its grant, and has it started no more.
+fn claimed(ground: &Ground) -> (dispatch::flow::send::Sent, dispatch::flow::Node) {
+    ground.let_start(false);
+    let sent = ground.send(&ground.task());
+    let mut nodes = vec![ground.node(0)];
+    ground.rounds(&mut nodes, 2, |_| {});
+    assert_eq!(ground.claims(Stage::Processing).len(), 1);
+    ground.let_start(true);
+    (sent, nodes.remove(0))
+}
+
+#[test]
+fn a_member_without_the_profile_at_the_start_gives_the_task_back_to_the_others() {
+    let ground = Ground::new(43, 2);
+    let (sent, mut first) = claimed(&ground);
+    first.settings.profiles.clear();
+    let mut nodes = vec![first, ground.node(1)];
+    ground.settle(&mut nodes, Ground::finish_all);
+    ground.check_end(&sent, 1, "given back");
+    assert_eq!(ground.status(&sent), Some(Status::Ok), "{}", ground.told(0));
+    assert_eq!(ground.members[1].shop.starts(sent.id).len(), 1);
+}
+
+#[test]
+fn a_member_that_denies_what_it_had_admitted_gives_it_back_and_what_all_deny_is_refused() {
+    for all in [false, true] {
+        let ground = Ground::new(44, 2);
+        let (sent, first) = claimed(&ground);
+        let mut nodes = vec![first, ground.node(1)];
+        for node in &mut nodes[..if all { 2 } else { 1 }] {
+            for peer in node.settings.peers.values_mut() {
+                peer.profiles.clear();
+            }
+        }
+        ground.settle(&mut nodes, Ground::finish_all);
+        ground.check_end(&sent, 1, "denied");
+        let wanted = if all { Status::Rejected } else { Status::Ok };
+        assert_eq!(ground.status(&sent), Some(wanted), "{}", ground.told(0));
+        let shown = ground.told(0);
+        assert!(shown.contains("task_return"), "{shown}");
+    }
+}
