@@ -4,11 +4,13 @@ use nix::errno::Errno;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::Fitness;
 use super::Node;
 use super::Trouble;
 use super::fresh;
 use crate::event::Event;
 use crate::event::Word;
+use crate::keyring::Standing;
 use crate::killswitch::IDENTITY;
 use crate::killswitch::State;
 use crate::limits;
@@ -285,6 +287,12 @@ fn local_trouble(node: &Node) -> Option<Trouble> {
     if node.now.beats.is_foreign() {
         return Some(Trouble::Foreign);
     }
+    if let Fitness::Nothing(why) = &node.now.fitness {
+        return Some(Trouble::Refused(why.clone()));
+    }
+    if let Standing::Kept(why) = node.keys.standing() {
+        return Some(Trouble::KeysUnread(why.clone()));
+    }
     // An attempt that cannot keep its output, or a journal that cannot grow, helps nobody.
     let free = node.runner.free_bytes();
     if free < limits::FREE_BYTES_MIN {
@@ -302,6 +310,8 @@ fn tell(node: &Node, before: Option<&Trouble>, after: Option<&Trouble>) {
         (_, Some(Trouble::ClockBack(_))) => Word::ClockRollback,
         (_, Some(Trouble::ClockOff(_))) => Word::ClockSkew,
         (_, Some(Trouble::Foreign)) => Word::HeartbeatForeign,
+        (_, Some(Trouble::Refused(_))) => Word::ShareRefuse,
+        (_, Some(Trouble::KeysUnread(_))) => Word::KeyRefuse,
         (Some(Trouble::Halted(_)), None) => Word::HaltGone,
         _ => Word::ShareBack,
     };
