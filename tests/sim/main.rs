@@ -12,6 +12,7 @@ mod client;
 mod corpus;
 mod dice;
 mod disk;
+mod duel;
 mod names;
 mod net;
 mod oracle;
