@@ -1,6 +1,6 @@
 //! Duels: schedules of a pool in which one member is held up, or dies, at the very step of a claim on which the order of
 //! two members turns, while another takes that claim over. Chance alone brings a takeover and a start together too
-//! seldom. Every sixteenth seed is one.
+//! seldom. Every thirty-second seed is one.
 
 use dispatch::stage::Stage;
 use nix::errno::Errno;
@@ -22,6 +22,10 @@ use crate::turns;
 use crate::world::Item;
 use crate::world::State;
 use crate::world::World;
+
+/// One seed in so many is a duel.
+pub const EVERY: u64 = 32;
+const FIRST: u64 = 6;
 
 /// A step of a member with a claim of a pool, or of the sender's node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +81,12 @@ pub struct Ambush {
 
 /// Whether a seed means a duel. No seed of the corpus from before there were any does.
 pub const fn is_one(seed: u64) -> bool {
-    seed % 16 == 6
+    seed % EVERY == FIRST
+}
+
+/// The seed of a duel by its number.
+pub const fn number(number: u64) -> u64 {
+    number.wrapping_mul(EVERY).wrapping_add(FIRST)
 }
 
 /// Draws the duel of a seed.
@@ -153,17 +162,44 @@ fn ambushes(dice: &mut Dice, members: usize) -> Vec<Ambush> {
     use Step::Return;
     use Step::Start;
     use Step::Take;
-    const OWNERS: &[Step] = &[Mark, Mark, Mark, Start, Start, Beat, Claim, Commit, Lease];
+    const OWNERS: &[Step] = &[
+        Mark, Mark, Mark, Mark, Start, Start, Start, Beat, Claim, Commit, Lease,
+    ];
     const TAKERS: &[Step] = &[Take, Take, Take, Return, Adopt];
     const ANY: &[Step] = &[Lease, Claim, Grant, Mark, Start, Take, Return, Commit, Beat];
-    let mut all = vec![ambush(dice, OWNERS, members)];
-    if !dice.once_in(3) {
-        all.push(ambush(dice, TAKERS, members));
-    }
-    if dice.once_in(4) {
+    let mut all = match dice.within(0, 2) {
+        // An owner on its way to its marker meets whoever is about to take the claim.
+        0 => vec![
+            held(dice, (Mark, false, How::Freezes), (150, 400)),
+            held(dice, (Take, false, How::Pauses), (0, 60)),
+        ],
+        // What may have been started is taken, and left by whoever took it.
+        1 => vec![
+            held(dice, (Mark, true, How::Dies), (150, 400)),
+            held(dice, (Take, true, How::Dies), (130, 400)),
+        ],
+        _ => vec![ambush(dice, OWNERS, members), ambush(dice, TAKERS, members)],
+    };
+    if dice.once_in(3) {
         all.push(ambush(dice, ANY, members));
     }
     all
+}
+
+/// One that is sure, for so many seconds.
+fn held(
+    dice: &mut Dice,
+    (step, is_after, how): (Step, bool, How),
+    (least, most): (u64, u64),
+) -> Ambush {
+    Ambush {
+        step,
+        is_after,
+        how,
+        lasts: dice.within(least * SECOND + MS, most * SECOND),
+        lets_by: 0,
+        meanwhile: None,
+    }
 }
 
 fn ambush(dice: &mut Dice, steps: &[Step], members: usize) -> Ambush {
@@ -175,12 +211,12 @@ fn ambush(dice: &mut Dice, steps: &[Step], members: usize) -> Ambush {
         How::Dies,
         How::Late,
     ]);
-    let longest = dice.one_of(&[10, 100, 200, 300]);
+    let longest = dice.one_of(&[10, 100, 200, 400, 400]);
     let host = usize::try_from(dice.within(1, members as u64)).unwrap_or(1);
     let step = Deed::ClockStep(host, i64::try_from(dice.within(100, 1000)).unwrap_or(100));
     Ambush {
         step: dice.one_of(steps),
-        is_after: how != How::Late && dice.once_in(3),
+        is_after: how != How::Late && dice.once_in(2),
         how,
         lasts: dice.within(MS, longest * SECOND),
         lets_by: u32::from(dice.once_in(4)),
@@ -226,6 +262,24 @@ impl State {
         self.hosts[host].stood_still += time;
     }
 
+    /// Hosts that stand still go on within so long: just while another is about to take what they hold.
+    fn free_others(&mut self, own: usize, within: u64) {
+        for host in 0..self.hosts.len() {
+            let goes_on = self.now + self.dice.within(MS, within.max(MS));
+            let early = self.hosts[host].still_until.saturating_sub(goes_on);
+            if host == own || early == 0 {
+                continue;
+            }
+            self.hosts[host].still_until = goes_on;
+            self.hosts[host].stood_still -= early;
+            for actor in 0..self.cast.len() {
+                if self.cast[actor].host == host && self.cast[actor].actor.is_some() {
+                    self.wake(actor, goes_on);
+                }
+            }
+        }
+    }
+
     /// Whether an item is of a host that stands still; then it comes when the host goes on.
     pub fn waits_for_host(&mut self, item: &Item) -> bool {
         let host = match item {
@@ -269,6 +323,9 @@ impl World {
         if let Some((later, deed)) = it.meanwhile {
             let at = state.now + later;
             state.at(at, Item::Deed(deed));
+        }
+        if step == Step::Take && !is_after {
+            state.free_others(host, it.lasts);
         }
         let line = || format!("{step:?} for {} ms", it.lasts / MS);
         match it.how {

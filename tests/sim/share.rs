@@ -195,7 +195,12 @@ impl SimShare {
             if data.home.is_none() {
                 return Err(Errno::ESTALE);
             }
-            Ok(Arc::clone(&data.bytes))
+            let bytes = Arc::clone(&data.bytes);
+            if name.ends_with(".lease") {
+                let looked = (state.host(), name.to_owned());
+                state.oracle.looks.insert(looked, state.now);
+            }
+            Ok(bytes)
         })
     }
 }

@@ -12,7 +12,32 @@ use crate::oracle::stage_of;
 use crate::server::File;
 use crate::world::State;
 
+/// How often a task may be started that may be started again.
+pub const ATTEMPTS_MAX: u32 = 3;
+
 impl State {
+    /// An agent is started under a claim: only once, and not where another had taken it before its marker was there, for
+    /// who took it saw no marker then and gave it to the next.
+    pub fn judge_claim(&mut self, stem: &str) {
+        if !self.oracle.ran.insert(stem.to_owned()) {
+            self.fail(format!("started at most once: {stem} again"));
+        }
+        let Some(claim) = ClaimName::parse_stem(stem) else {
+            return;
+        };
+        let (marked, taken) = (self.oracle.marks.get(&claim), self.oracle.taken.get(&claim));
+        if self.oracle.names_forgotten {
+            return;
+        }
+        match (marked, taken) {
+            (None, _) => self.fail(format!("{stem} was started without a marker")),
+            (Some(marked), Some(taken)) if taken < marked => self.fail(format!(
+                "started at most once: {stem} was taken before its marker was made, and started"
+            )),
+            _ => {}
+        }
+    }
+
     /// What must be so once everything has come to rest.
     pub fn judge_end(&mut self) {
         let stories: Vec<(TaskId, Story)> = self
@@ -68,13 +93,13 @@ impl State {
         let story = self.oracle.stories.get(&queued.id);
         let errand = story.map(|story| &self.plan.errands[story.errand]);
         let most = match errand {
-            Some(errand) if errand.idempotent => 3,
+            Some(errand) if errand.idempotent => ATTEMPTS_MAX,
             Some(_) => 1,
             None => return,
         };
         let now = self.markers(queued.id);
         let still = before.iter().filter(|name| now.contains(name)).count();
-        if still >= most && !self.oracle.names_forgotten {
+        if still >= most as usize && !self.oracle.names_forgotten {
             self.fail(format!(
                 "started at most once: {} goes back to inbox/ with the marker of a start that was there when it was taken",
                 queued.id
