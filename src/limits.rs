@@ -191,6 +191,8 @@ pub const INBOX_NAMES_MAX: usize = 150_000;
 pub const PASS_ENTRIES_MAX: usize = 256;
 /// Files in `processing/` that could not be dealt with yet and are remembered; more are found again by looking.
 pub const STRAYS_MAX: usize = 1024;
+/// Shortest time between two tries of such files in one lane.
+pub const STRAYS_PAUSE: Duration = Duration::from_millis(900);
 /// Tasks of one lane and priority admitted ahead of a free slot; the rest waits in `inbox/`, cheaply, by name.
 pub const ADMITTED_AHEAD_MAX: usize = 64;
 /// Junk entries moved out of one `inbox/` in one pass.

@@ -448,12 +448,7 @@ pub fn read_keys(
     root: Option<PathBuf>,
     insecure: bool,
 ) -> Result<(Keyring, Vec<String>), Failure> {
-    let storage = if insecure {
-        Storage::Insecure
-    } else {
-        Storage::Local
-    };
-    let guard = Guard::with_resolved(root, storage);
+    let guard = guard(root, insecure);
     let (mut all, mut problems) = (Vec::new(), Vec::new());
     for folder in &config.keys {
         match Drawer::read(folder, &guard) {
@@ -466,6 +461,16 @@ pub fn read_keys(
         }
     }
     Ok((Keyring::of(all), problems))
+}
+
+/// Returns the conditions under which a key of this node is used. `root` is that of the share ([`real_root`]).
+pub(super) fn guard(root: Option<PathBuf>, insecure: bool) -> Guard {
+    let storage = if insecure {
+        Storage::Insecure
+    } else {
+        Storage::Local
+    };
+    Guard::with_resolved(root, storage)
 }
 
 /// Returns whether a folder of keys is none of ours: absent; or closed to this user where there is another folder. That

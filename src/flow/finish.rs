@@ -113,7 +113,7 @@ pub(super) fn one(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         }
         RunState::Prepared => never_taken(node, id, &claim, limits::HAND_OVER_MAX),
         RunState::Void if phase == Phase::Started => {
-            start::missed(node, id, "no executor took it")?;
+            never_started(node, id)?;
             Ok(true)
         }
         RunState::Void | RunState::Absent => {
@@ -140,7 +140,14 @@ fn absent(node: &mut Node, id: TaskId, claim: &str, phase: Phase) -> Result<(), 
     if ended > 0 || phase == Phase::Finished || node.now.handed.contains(&id) {
         return lost(node, id, claim, ended);
     }
-    start::missed(node, id, "no executor took it")
+    never_started(node, id)
+}
+
+/// A start that did not happen is told: it costs the task nothing but time, and somebody wonders where that went.
+fn never_started(node: &mut Node, id: TaskId) -> Result<(), Error> {
+    let why = "no executor took it";
+    node.tell(&Event::of(Word::ExecSpawnErr).task(id).say(why));
+    start::missed(node, id, why)
 }
 
 /// An executor that died or hangs before it took its run directory will never report. Making sure loses nothing.
@@ -155,7 +162,7 @@ fn never_taken(node: &mut Node, id: TaskId, claim: &str, most: Duration) -> Resu
     if !node.runner.void(claim)? {
         return Ok(false);
     }
-    start::missed(node, id, "no executor took it")?;
+    never_started(node, id)?;
     Ok(true)
 }
 

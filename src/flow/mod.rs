@@ -67,6 +67,7 @@ use std::time::Duration;
 pub use lanes::Asked;
 pub use lanes::Pools;
 pub use round::Round;
+pub use view::Fitness;
 pub use view::Trouble;
 pub use view::View;
 
@@ -78,6 +79,7 @@ use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::entry::ClaimName;
 use crate::envelope;
+use crate::event::Code;
 use crate::event::Event;
 use crate::event::Sink;
 use crate::id::NodeName;
@@ -96,6 +98,7 @@ use crate::planted::Bug;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::profile::Profile;
+use crate::reason::Reason;
 use crate::share::ShareError;
 use crate::slots;
 use crate::transport::Transport;
@@ -235,6 +238,8 @@ pub struct Memory {
     pub(crate) controls: BTreeSet<Lane>,
     /// Files in `processing/` of this node that could not be read or judged yet, with when they were first seen.
     pub(crate) strays: BTreeMap<(Lane, ClaimName), BootTime>,
+    /// When those of a lane were last tried again.
+    pub(crate) strays_tried: HashMap<Lane, BootTime>,
     /// Tasks whose start may have been interrupted before this process began: their claim gets a fresh name first.
     pub(crate) suspects: HashSet<TaskId>,
     /// When tasks of a peer were admitted, for its quota.
@@ -261,6 +266,8 @@ pub struct Memory {
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.
     pub(crate) pool: pool::Pool,
+    /// What may be done on the share.
+    pub(crate) fitness: Fitness,
     /// Whether the operator drains this node.
     pub(crate) drain: bool,
     /// Whether this watcher is about to end.
@@ -344,6 +351,29 @@ impl Node {
         all.into_iter().flatten().min()
     }
 
+    /// Takes its keys as they were read anew. What was found wanting by others is judged again.
+    pub fn renew_keys(&mut self, keys: Keyring) {
+        let is_same = self.keys.keys() == keys.keys() && self.keys.is_whole() == keys.is_whole();
+        self.keys = keys;
+        if !is_same {
+            self.now.wanting.clear();
+        }
+    }
+
+    /// Notes what may be done on the share from now on. What was observed of a pool on ground that is in doubt counts
+    /// for nothing.
+    pub fn fit(&mut self, fitness: Fitness) {
+        if fitness != Fitness::Pools {
+            self.now.pool.doubt();
+        }
+        self.now.fitness = fitness;
+    }
+
+    /// Whether claims of pools may be made, started and taken over on this share.
+    pub(crate) fn may_pool(&self) -> bool {
+        self.now.fitness == Fitness::Pools
+    }
+
     pub(crate) fn tell(&self, event: &Event) {
         self.sink.tell(event);
     }
@@ -390,6 +420,11 @@ impl Node {
     /// lines.
     pub(crate) fn find_wanting(&mut self, lane: &Lane, name: String, event: &Event) {
         const TOLD_MAX: usize = 64;
+        let is_for_want_of_a_key = event.code == Some(Code::of(Reason::Kid.as_str()));
+        if is_for_want_of_a_key && !self.keys.is_whole() {
+            // Perhaps its key only cannot be read now: it is judged again.
+            return;
+        }
         let names = self.now.wanting.entry(lane.clone()).or_default();
         names.insert(name);
         if names.len() <= TOLD_MAX {

@@ -121,6 +121,11 @@ impl Node {
         trouble.is_some_and(Trouble::is_of_the_clock)
     }
 
+    /// Whether a decision of an approver can be judged: by a clock that is right, and by a key that is in force.
+    pub(super) fn may_judge(&self) -> bool {
+        !self.is_out_of_time() && !self.keys.is_kept()
+    }
+
     fn on_the_share(&mut self, round: &mut Round) -> Result<(), Error> {
         self.keep_claims()?;
         skew::pass(self);
@@ -223,7 +228,7 @@ impl Node {
         if self.expects_control(lane) {
             let control = self.controls(lane)?;
             cancel::pass(self, lane, &control)?;
-            if !self.is_out_of_time() {
+            if self.may_judge() {
                 park::decisions(self, lane, &control)?;
             }
         } else {
@@ -233,7 +238,14 @@ impl Node {
         Ok(taken)
     }
 
+    /// Tries again what could not be read or judged: rounds may follow one another quickly, these reads do not.
     pub(super) fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
+        let now = self.clock.boot();
+        let tried = self.now.strays_tried.get(lane);
+        if tried.is_some_and(|tried| now.since(*tried) < limits::STRAYS_PAUSE) {
+            return Ok(());
+        }
+        self.now.strays_tried.insert(lane.clone(), now);
         let strays: Vec<_> = self
             .now
             .strays

@@ -197,6 +197,11 @@ fn prove(
     }
     let verdict = receive::terms(node, &known.from, &proved);
     if let Verdict::Reject(denial) = &verdict {
+        if pool::is_pooled(known) {
+            // Admitted by other terms than those of now: another member may have what this one lacks.
+            pool::release::unfit(node, id, &denial.sentence)?;
+            return Ok(None);
+        }
         let code = denial.code.as_str();
         decide::without_run(node, id, Status::Rejected, Some(code), &denial.sentence)?;
         return Ok(None);

@@ -10,9 +10,13 @@ use std::process::Output;
 use std::process::Stdio;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+mod ground;
+
 /// Three hosts: each has a home of its own, and all see one folder.
 struct Hosts {
     dir: tempfile::TempDir,
+    root: PathBuf,
     watchers: Vec<Child>,
 }
 
@@ -26,6 +30,7 @@ impl Hosts {
             dispatch::disk::make_dir(&dir.path().join(host).join("keys"), 0o700).unwrap();
         }
         Self {
+            root: dir.path().join("share"),
             dir,
             watchers: Vec::new(),
         }
@@ -89,7 +94,7 @@ impl Hosts {
     }
 
     fn init(&self) {
-        let root = self.home("share").display().to_string();
+        let root = self.root.display().to_string();
         let pool = "--pool gpu=gpu1,gpu2";
         self.good(
             "devbox",

@@ -21,6 +21,7 @@ use dispatch::outcome::FailureClass;
 use dispatch::outcome::Layer;
 use dispatch::outcome::Status;
 
+use crate::duel::Step;
 use crate::plan::MS;
 use crate::world::Item;
 use crate::world::State;
@@ -237,6 +238,8 @@ impl SimRunner {
         stem: &str,
         act: impl FnOnce(&mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let step = (what == "start").then_some(Step::Start);
+        self.world.ambush(step, false);
         self.world.call(|| format!("runner {what} {stem}"));
         let mut state = self.world.state();
         let rate = state.plan.rates.runner_fails;
@@ -251,6 +254,7 @@ impl SimRunner {
         let done = act(&mut state);
         drop(state);
         self.world.called();
+        self.world.ambush(step, true);
         done
     }
 }
