@@ -7,9 +7,11 @@ mod copies;
 mod danger;
 mod death;
 mod fit;
+mod flood;
 mod ground;
 mod judge;
 mod slips;
+mod vigil;
 mod zombie;
 
 use std::time::Duration;

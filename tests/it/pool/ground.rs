@@ -337,9 +337,12 @@ impl Ground {
         sent
     }
 
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("share")
+    }
+
     pub fn path(&self, at: Stage, file: &str) -> PathBuf {
-        let root = self.dir.path().join("share");
-        root.join(stage(at).path()).join(file)
+        self.root().join(stage(at).path()).join(file)
     }
 
     /// The names in a folder of the lane, sorted.
