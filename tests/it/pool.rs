@@ -8,6 +8,7 @@ mod danger;
 mod death;
 mod fit;
 mod flood;
+mod fsck;
 mod ground;
 mod judge;
 mod slips;
