@@ -11,6 +11,7 @@ mod flood;
 mod fsck;
 mod ground;
 mod judge;
+mod memory;
 mod slips;
 mod vigil;
 mod zombie;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use dispatch::event::Word;
 use dispatch::limits;
 use dispatch::outcome::Status;
-use dispatch::share::Share as _;
 use dispatch::stage::Stage;
 
 use crate::world::World;

@@ -72,7 +72,7 @@ pub struct Host {
 pub struct Ground {
     dir: tempfile::TempDir,
     pub(super) chance: Arc<SeededChance>,
-    share: Arc<dyn Share>,
+    pub(super) share: Arc<dyn Share>,
     pub members: Vec<Host>,
     pub(super) sender: Host,
     sender_node: RefCell<Option<Node>>,
@@ -274,6 +274,18 @@ impl Ground {
     pub fn crash(&self, member: usize, node: Option<Node>, kept: Kept) {
         drop(node);
         self.members[member].medium.crash(kept);
+    }
+
+    /// Starts the sender's node anew.
+    pub fn restart_sender(&self) {
+        let node = self.asker();
+        *self.sender_node.borrow_mut() = Some(node);
+    }
+
+    /// Starts the sender's node anew, and hands it out.
+    pub fn asker(&self) -> Node {
+        self.silence_sender();
+        self.node_of(&self.sender, &Life::charmed()).unwrap()
     }
 
     /// A round of the sender's node: it beats, and lets claims start.
