@@ -1,4 +1,5 @@
 //! What `dispatch fsck` says of the lane of a pool, from the journal of one member.
+#![expect(clippy::disallowed_methods, reason = "what a stranger does to a share")]
 
 use dispatch::flow::fsck;
 use dispatch::flow::fsck::Code;

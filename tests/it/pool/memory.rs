@@ -129,7 +129,7 @@ fn a_member_that_never_heard_of_a_task_does_not_start_what_others_forgot() {
     drop(nodes);
     ground.members[0].medium.wipe();
     plant(&ground.path(Stage::Inbox, &sent.name), &bytes);
-    let mut other = vec![ground.node(1)];
+    let mut other = ground.node(1);
     for second in 0..200 {
         if second == 100 {
             ground.advance(limits::LIFE_DEFAULT + limits::MEMORY_AFTER_EXPIRY * 2);
@@ -140,7 +140,7 @@ fn a_member_that_never_heard_of_a_task_does_not_start_what_others_forgot() {
             );
         }
         ground.sender_round();
-        other[0].round().unwrap();
+        other.round().unwrap();
         ground.advance(Duration::from_secs(1));
     }
     assert_eq!(ground.starts(sent.id), 1, "{}", ground.told(1));
