@@ -370,6 +370,7 @@ impl Daemon {
                 watch_share(setup, &mut wake)?;
             }
             was_lost = is_lost;
+            pulse.see(self.trouble().filter(|_| is_lost));
             self.wait(setup, round, &mut pace, &wake);
         }
         let _ = sd_notify::notify(&[NotifyState::Stopping]);

@@ -5,7 +5,8 @@
 //! | [`send`] | nothing → `tmp/` → `inbox/` |
 //! | `admit` | `inbox/` → `processing/`, proved, judged |
 //! | `park` | `processing/` ⇄ `pending-ack/`, by decisions of approvers |
-//! | `start` | marker, looks, journal, permit, executor |
+//! | `start` | marker, looks, journal, executor |
+//! | `permit` | the last look; the agent goes |
 //! | `finish` | an executor's report → a decided outcome |
 //! | `decide` | an outcome is sealed and journalled |
 //! | `commit` | `processing/` → `done/` or `rejected/`, reveal, close |
@@ -42,8 +43,8 @@ pub mod grant;
 pub mod granted;
 mod junk;
 pub mod lanes;
-mod pace;
 mod park;
+mod permit;
 mod pool;
 mod receive;
 pub mod recover;
@@ -91,6 +92,7 @@ use crate::journal;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::killswitch::Killswitch;
+use crate::outcome::Status;
 use crate::place::Lane;
 use crate::planted;
 use crate::planted::Bug;
@@ -215,12 +217,14 @@ pub struct Memory {
     pub(crate) not_before: HashMap<TaskId, BootTime>,
     /// How often a task could not be started, by no lack of time.
     pub(crate) misses: HashMap<TaskId, u32>,
-    /// How closely starts may follow one another.
-    pub(crate) pace: pace::Pace,
     /// Attempts that run, with what they hold.
     pub(crate) running: BTreeMap<TaskId, slots::Running>,
     /// Those of them whose run directory this process made or saw.
     pub(crate) handed: HashSet<TaskId>,
+    /// Those of them that somebody wants ended, and why, in that person's words: an executor knows only that.
+    pub(crate) stops: HashMap<TaskId, (Status, String)>,
+    /// Those that were not yet seen to have started, with what is told when they are permitted to.
+    pub(crate) starting: BTreeMap<TaskId, Option<Event>>,
     /// Tasks whose outcome is decided and not yet closed.
     pub(crate) decided: BTreeSet<TaskId>,
     /// Decided tasks whose file is nowhere on the share, with when to look for it again.

@@ -16,6 +16,8 @@ use crate::killswitch::State;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::share::Listed;
 use crate::share::ShareError;
 use crate::stage::Stage;
@@ -179,7 +181,15 @@ fn sight(node: &mut Node, prove: bool) -> Result<(Vec<Listed>, Option<Trouble>),
         node.now.view.proved = None;
         node.transport.anchor()?;
     }
-    let listing = node.transport.list(&Place::Root)?;
+    let is_overlooked = planted::is(Bug::KillswitchByStat)
+        && node
+            .transport
+            .attributes(&Place::Root, "KILLSWITCH")
+            .is_err();
+    let mut listing = node.transport.list(&Place::Root)?;
+    if is_overlooked {
+        listing.retain(|entry| entry.name != "KILLSWITCH");
+    }
     if !listing.iter().any(|entry| entry.name == IDENTITY) {
         let title = node.transport.title();
         let why = format!("no '{IDENTITY}' in '{title}' (not mounted?)");
