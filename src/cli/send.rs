@@ -13,6 +13,7 @@ use serde_json::json;
 
 pub(super) use self::pooled::ASKED;
 use super::failure::Failure;
+use super::seek;
 use super::setup;
 use super::setup::Common;
 use super::setup::Setup;
@@ -182,7 +183,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let Some(deadline) = args.wait else {
         return Ok(Exit::Ok);
     };
-    let wanted = wait::Wanted {
+    let wanted = seek::Wanted {
         id: sent.id,
         lane,
         digest: Some(sent.digest),
