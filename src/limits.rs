@@ -152,6 +152,8 @@ pub const LEASE_LOOKS_MIN: u32 = 3;
 pub const REAP_LOOK: Duration = Duration::from_secs(15);
 /// How long a claim waits for the grant of the sender's node before it is given back.
 pub const GRANT_PATIENCE: Duration = Duration::from_secs(60);
+/// How long a start waits for a cancel of its task that cannot be read.
+pub const CANCEL_PATIENCE: Duration = Duration::from_secs(300);
 /// Pause before a task that was started in vain is offered again, times the number of its starts.
 pub const RETRY_PAUSE: Duration = Duration::from_secs(30);
 /// Time between two looks of a sender at the claims of a pool, while nothing there waits for its word.

@@ -39,6 +39,8 @@ words! {
         IdUnchecked = "id-unchecked",
         /// Cancels are not looked for between marker and start.
         CancelUnseen = "cancel-unseen",
+        /// A cancel that cannot be read is taken for none.
+        CancelUnread = "cancel-unread",
         /// A task that needs an approval is started without.
         ApprovalAssumed = "approval-assumed",
         /// The window of a task is judged only when its document is read.

@@ -24,8 +24,11 @@ use crate::limits;
 use crate::outcome::Status;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::reason::Reason;
 use crate::reason::Refusal;
+use crate::share::ShareError;
 use crate::stage::Stage;
 use crate::transport::Publish;
 
@@ -57,9 +60,28 @@ fn kind_for(lane: &Lane, to: &Party) -> ControlKind {
     ControlKind::Cancel(lane.pool().and_then(|_| to.node()))
 }
 
+/// What a document in `control/` wants.
+enum Wish {
+    /// The end of its task.
+    Wanted(Cancel),
+    /// Nothing: it proves nothing, now and later.
+    Nothing,
+    /// It cannot be read now, and that says nothing.
+    Unread(ShareError),
+}
+
 /// Honours the cancels that lie in `control/` of a lane.
 pub(super) fn pass(node: &mut Node, lane: &Lane, control: &[ControlName]) -> Result<(), Error> {
-    let mut reads = 0;
+    honour_all(node, lane, control).map(drop)
+}
+
+/// The same. Returns why one of them could not be read.
+fn honour_all(
+    node: &mut Node,
+    lane: &Lane,
+    control: &[ControlName],
+) -> Result<Option<ShareError>, Error> {
+    let (mut reads, mut unread) = (0, None);
     let wish = kind_for(lane, &node.party());
     for name in control {
         let open = name.kind == wish
@@ -74,14 +96,17 @@ pub(super) fn pass(node: &mut Node, lane: &Lane, control: &[ControlName]) -> Res
         if reads > limits::PASS_ENTRIES_MAX {
             break;
         }
-        if let Some(cancel) = proved(node, lane, name) {
-            honour(node, name.id, &cancel)?;
+        match wish_of(node, lane, name) {
+            Wish::Wanted(cancel) => honour(node, name.id, &cancel)?,
+            Wish::Unread(error) => unread = Some(error),
+            Wish::Nothing => {}
         }
     }
-    Ok(())
+    Ok(unread)
 }
 
-/// Looks once more, between marker and start. Returns whether the task is cancelled; then its outcome is decided.
+/// Looks once more, between marker and start. Returns whether the start must not go on: the task is cancelled, and its
+/// outcome decided; or a cancel of it lies there that cannot be read, for which a start waits a while.
 pub(super) fn is_wanted(node: &mut Node, id: TaskId) -> Result<bool, Error> {
     let Some(known) = node.journal.known(id) else {
         return Ok(false);
@@ -95,16 +120,51 @@ pub(super) fn is_wanted(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         .filter_map(|entry| ControlName::parse(&entry.name))
         .filter(|name| name.id == id)
         .collect();
-    pass(node, &lane, &names)?;
-    Ok(node
-        .journal
-        .known(id)
-        .is_none_or(|known| known.outcome.is_some()))
+    let unread = honour_all(node, &lane, &names)?;
+    let is_open = |node: &Node| {
+        let known = node.journal.known(id);
+        known.is_some_and(|known| known.outcome.is_none())
+    };
+    if !is_open(node) {
+        return Ok(true);
+    }
+    let Some(error) = unread.filter(|_| !planted::is(Bug::CancelUnread)) else {
+        node.now.unread.remove(&id);
+        return Ok(false);
+    };
+    Ok(waits(node, id, &error))
 }
 
+/// Whether a start still waits for a cancel that cannot be read. Not for ever: anybody who may write there can make a
+/// file that nobody can read.
+fn waits(node: &mut Node, id: TaskId, error: &ShareError) -> bool {
+    let now = node.clock.boot();
+    let journal = &node.journal;
+    node.now.unread.retain(|id, _| journal.known(*id).is_some());
+    let since = *node.now.unread.entry(id).or_insert(now);
+    let is_over = now.since(since) >= limits::CANCEL_PATIENCE;
+    let what = if is_over {
+        "a cancel of it cannot be read for too long, it starts"
+    } else {
+        "a cancel of it cannot be read, its start waits"
+    };
+    let event = Event::of(Word::WatcherErr).task(id);
+    let event = event.say(&format!("{what}: {error}"));
+    node.tell_once("unread", &format!("{id} {is_over}"), &event);
+    !is_over
+}
+
+/// What one of them wants, where it is known to want the end of its task.
 pub(super) fn proved(node: &mut Node, lane: &Lane, name: &ControlName) -> Option<Cancel> {
+    match wish_of(node, lane, name) {
+        Wish::Wanted(cancel) => Some(cancel),
+        Wish::Nothing | Wish::Unread(_) => None,
+    }
+}
+
+fn wish_of(node: &mut Node, lane: &Lane, name: &ControlName) -> Wish {
     match read(node, lane, name) {
-        Ok(cancel) => cancel,
+        Ok(wish) => wish,
         Err(refusal) => {
             let event = Event::of(Word::DocumentReject)
                 .task(name.id)
@@ -112,12 +172,12 @@ pub(super) fn proved(node: &mut Node, lane: &Lane, name: &ControlName) -> Option
                 .code(refusal.reason.as_str())
                 .say(&refusal.to_string());
             node.find_wanting(lane, name.to_string(), &event);
-            None
+            Wish::Nothing
         }
     }
 }
 
-fn read(node: &Node, lane: &Lane, name: &ControlName) -> Result<Option<Cancel>, Refusal> {
+fn read(node: &Node, lane: &Lane, name: &ControlName) -> Result<Wish, Refusal> {
     let control = Place::Stage(lane.clone(), Stage::Control);
     let bytes = match node
         .transport
@@ -127,7 +187,7 @@ fn read(node: &Node, lane: &Lane, name: &ControlName) -> Result<Option<Cancel>, 
         Err(error) if error.why.is_some() => {
             return Err(Refusal::new(Reason::Type, &error.to_string()));
         }
-        Err(_) => return Ok(None),
+        Err(error) => return Ok(Wish::Unread(error)),
     };
     let context = Context {
         from: Party::from(&lane.from),
@@ -149,7 +209,7 @@ fn read(node: &Node, lane: &Lane, name: &ControlName) -> Result<Option<Cancel>, 
             "the cancel is about another task",
         ));
     }
-    Ok(Some(cancel))
+    Ok(Wish::Wanted(cancel))
 }
 
 fn honour(node: &mut Node, id: TaskId, cancel: &Cancel) -> Result<(), Error> {

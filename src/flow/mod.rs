@@ -251,6 +251,8 @@ pub struct Memory {
     pub(crate) news: bool,
     /// Control documents that lie in a lane, already judged and found wanting.
     pub(crate) wanting: HashMap<Lane, HashSet<String>>,
+    /// Tasks whose start waits for a cancel that cannot be read, with since when.
+    pub(crate) unread: HashMap<TaskId, BootTime>,
     /// Junk seen in an inbox, with when it was first seen.
     pub(crate) junk: HashMap<(Lane, String), BootTime>,
     /// When old files are looked for next.

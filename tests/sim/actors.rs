@@ -388,7 +388,7 @@ impl Seat {
             starts: BTreeMap::new(),
             commits: 0,
             approved: None,
-            cancelled: None,
+            cancels: Vec::new(),
             marked: 0,
             excused: 0,
             outcome: None,
@@ -417,17 +417,25 @@ impl Seat {
     }
 
     fn cancel(&self, sender: &Sender, task: &Task) {
-        let now = self.clock().wall();
-        let wish = Cancel {
-            from: task.from.clone(),
-            to: task.to.clone(),
-            task_id: task.id,
-            task_sha256: None,
-            reason: "not needed".to_owned(),
-            created: now,
-            expires: now.plus(Duration::from_secs(3600)),
+        // In a pool each member is told in a document of its own.
+        let members: Vec<Party> = self.settings().peers.keys().map(Party::from).collect();
+        let addressees = match self.world.state().plan.members {
+            0 => vec![task.to.clone()],
+            _ => members,
         };
-        let _ = cancel::send(sender, &*self.chance(), &self.lane(), &wish);
+        for to in addressees {
+            let now = self.clock().wall();
+            let wish = Cancel {
+                from: task.from.clone(),
+                to,
+                task_id: task.id,
+                task_sha256: None,
+                reason: "not needed".to_owned(),
+                created: now,
+                expires: now.plus(limits::LIFE_MAX),
+            };
+            let _ = cancel::send(sender, &*self.chance(), &self.lane(), &wish);
+        }
     }
 
     fn wait(&self, sender: &Sender, sent: &flow::send::Sent) {

@@ -40,11 +40,11 @@ pub struct Story {
     pub commits: u32,
     /// When an approval of an approver lay in `control/`.
     pub approved: Option<u64>,
-    /// When a cancel of its sender lay in `control/`, and the name.
-    pub cancelled: Option<(u64, String)>,
+    /// When cancels of its sender came to lie in `control/`, and their names.
+    pub cancels: Vec<(u64, ControlName)>,
     /// When the marker of its latest start was made.
     pub marked: u64,
-    /// When a listing of `control/` without that cancel, or a failed reading of it, excused its start.
+    /// When a listing of `control/` without that cancel excused its start.
     pub excused: u64,
     /// The first outcome its sender believed.
     pub outcome: Option<Digest>,
@@ -311,9 +311,7 @@ impl State {
         };
         match control.kind {
             ControlKind::Ack(_) => story.approved = story.approved.or(Some(now)),
-            ControlKind::Cancel(_) if story.cancelled.is_none() => {
-                story.cancelled = Some((now, name.to_owned()));
-            }
+            ControlKind::Cancel(_) => story.cancels.push((now, control)),
             _ => {}
         }
     }
@@ -346,20 +344,13 @@ impl State {
         }
         let now = self.now;
         for story in self.oracle.stories.values_mut() {
-            if let Some((_, name)) = &story.cancelled
-                && !listing.names.iter().any(|(one, _)| one == name)
-            {
+            let is_shown = |name: &ControlName| {
+                let name = name.to_string();
+                listing.names.iter().any(|(one, _)| *one == name)
+            };
+            if story.cancels.iter().any(|(_, name)| !is_shown(name)) {
                 story.excused = now;
             }
-        }
-    }
-
-    /// A question about a file was not answered: a cancel that cannot be read now is honoured when it can.
-    pub fn unanswered(&mut self, name: &str) {
-        let now = self.now;
-        let control = ControlName::parse(name);
-        if let Some(story) = control.and_then(|control| self.oracle.stories.get_mut(&control.id)) {
-            story.excused = now;
         }
     }
 
@@ -438,16 +429,7 @@ impl State {
                 (now - since) / MS
             ));
         }
-        if let Some((since, name)) = &story.cancelled
-            && *since < story.marked
-            && story.excused < story.marked
-            // A wish that seems to come from the future is refused: hosts whose clocks differ by minutes.
-            && self.hosts.iter().all(|host| host.stepped.is_none())
-        {
-            self.fail(format!(
-                "{id} started, although {name} was there before its marker"
-            ));
-        }
+        self.judge_cancels(host, &story);
         let expires = self.oracle_expiry(&story, &errand);
         // A clock that steps between the last look and the start is nobody's fault.
         let stepped = self.hosts[host].stepped.is_some_and(|at| now < at + SECOND);

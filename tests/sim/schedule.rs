@@ -390,6 +390,8 @@ impl State {
                 self.cover("clock steps", || format!("host {host} by {seconds} s"));
                 self.hosts[host].offset += seconds;
                 self.hosts[host].stepped = Some(self.now);
+                let wrong_by = self.hosts[host].offset.unsigned_abs();
+                self.hosts[host].wrong_by = self.hosts[host].wrong_by.max(wrong_by);
             }
             Deed::ServerStep(seconds) => {
                 self.cover("server clock steps", || format!("by {seconds} s"));

@@ -17,6 +17,7 @@ use crate::client::Dentry;
 use crate::client::Listing;
 use crate::plan::Caches;
 use crate::plan::Export;
+use crate::plan::SECOND;
 use crate::server::Effect;
 use crate::server::File;
 use crate::server::Folder;
@@ -128,14 +129,14 @@ impl SimShare {
         self.world.travel();
         let mut state = self.world.state();
         let rate = state.plan.rates.read_fails;
-        let refused = state.refuses_questions();
+        let refused = state.refuses_questions() || state.is_unreadable(name);
         let answer = if state.goes_wrong(rate) || refused {
             let errno =
                 state
                     .dice
                     .one_of(&[Errno::EIO, Errno::ESTALE, Errno::EACCES, Errno::ETIMEDOUT]);
             state.cover("question fails", || format!("{errno}"));
-            state.unanswered(name);
+            state.leaves_unreadable(name);
             Err(errno)
         } else {
             answer(&mut state)
@@ -206,6 +207,24 @@ impl SimShare {
 }
 
 impl State {
+    /// A cancel that could not be read stays so for a while, for its host.
+    fn leaves_unreadable(&mut self, name: &str) {
+        let key = (self.host(), name.to_owned());
+        if name.contains(".cancel.") && !self.unreadable.contains_key(&key) {
+            self.cover("cancel cannot be read", || name.to_owned());
+            let until = self.now + self.dice.spread(SECOND, 60 * SECOND);
+            self.unreadable.insert(key, until);
+        }
+    }
+
+    fn is_unreadable(&self, name: &str) -> bool {
+        if self.is_quiet || self.unreadable.is_empty() {
+            return false;
+        }
+        let until = self.unreadable.get(&(self.host(), name.to_owned()));
+        until.is_some_and(|until| self.now < *until)
+    }
+
     fn refuses_questions(&self) -> bool {
         use crate::plan::Ill;
         let host = self.host();

@@ -1,9 +1,12 @@
 //! The end of a schedule: what must have come of every task.
 
 use dispatch::entry::ClaimName;
+use dispatch::entry::ControlKind;
+use dispatch::entry::ControlName;
 use dispatch::entry::QueuedName;
 use dispatch::id::Digest;
 use dispatch::id::TaskId;
+use dispatch::limits;
 use dispatch::place::Place;
 use dispatch::stage::Stage;
 
@@ -60,6 +63,30 @@ impl State {
                     "never lost: {id} ends in {stage:?}, not in an outcome"
                 ));
             }
+        }
+    }
+
+    /// An agent is started on a host: no cancel for it lay there before the marker was made.
+    pub fn judge_cancels(&mut self, host: usize, story: &Story) {
+        let me = self.hosts[host].name;
+        let is_for_me = |name: &ControlName| match &name.kind {
+            ControlKind::Cancel(Some(member)) => member.as_str() == me,
+            _ => true,
+        };
+        let found = story
+            .cancels
+            .iter()
+            .find(|(since, name)| *since < story.marked && is_for_me(name));
+        // A wish that seems to come from the future is refused: where the clocks of the two differed by minutes.
+        let differ = self.hosts[0].wrong_by + self.hosts[host].wrong_by;
+        if let Some((_, name)) = found
+            && story.excused < story.marked
+            && differ < limits::SKEW.as_secs()
+        {
+            self.fail(format!(
+                "{} started, although {name} was there before its marker",
+                name.id
+            ));
         }
     }
 

@@ -64,6 +64,8 @@ const MUST_HAPPEN: &[&str] = &[
     "agent started",
     "asked again, no reply cache",
     "call hangs",
+    "cancel cannot be read",
+    "cancelled",
     "clock steps",
     "copy of a task",
     "cut off",

@@ -98,6 +98,8 @@ pub struct Host {
     pub boots: u32,
     /// When its wall clock was stepped last.
     pub stepped: Option<u64>,
+    /// By how many seconds it was wrong at most until now.
+    pub wrong_by: u64,
     /// Open tasks of its node, as its last round left them; `None` before the first.
     pub open: Option<usize>,
     pub rounds: u64,
@@ -123,6 +125,8 @@ pub struct State {
     pub server_offset: i64,
     /// What becomes of the next request, where that is not left to chance.
     pub forced: Option<Fate>,
+    /// Documents that a host cannot read, and until when.
+    pub unreadable: BTreeMap<(usize, String), u64>,
     /// Until when somebody is held up in a duel.
     pub held_until: u64,
     /// No request comes to the server before this.
@@ -250,6 +254,7 @@ impl State {
             booted: 0,
             boots: 0,
             stepped: None,
+            wrong_by: 0,
             open: None,
             rounds: 0,
             still_until: 0,
@@ -270,6 +275,7 @@ impl State {
             server_offset: 0,
             forced: None,
             held_until: 0,
+            unreadable: BTreeMap::new(),
             down_until: 0,
             local_cut: u64::MAX,
             violation: None,
