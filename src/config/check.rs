@@ -92,6 +92,10 @@ pub(super) fn places(config: &Config) -> Vec<Problem> {
         ("state_file", config.state_file.as_ref()),
     ];
     local.push(("watch.runs", config.watch.runs.as_ref()));
+    for destination in config.notify.values() {
+        let secrets = destination.secrets();
+        local.extend(secrets.map(|(_, path)| ("notify", Some(path))));
+    }
     local.extend(config.keys.iter().map(|path| ("keys", Some(path))));
     local
         .into_iter()
