@@ -48,3 +48,43 @@ fn plain(text: &str) -> String {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::samples;
+    use serde_json::Value;
+
+    #[test]
+    fn an_approval_reads_like_this() {
+        let body: Value = serde_json::from_slice(&body(&samples::plain())).unwrap();
+        let content = "**gpubox: devbox asks for an approval**\n```text\n\
+            task: 0198f1c2-0000-7000-8000-000000000001\nlane: devbox-to-gpubox\nprofile: gpu\n\
+            policy: run the tests\n```\n`dispatch-ack 0198f1c2-0000-7000-8000-000000000001`";
+        let wanted = json!({
+            "content": content,
+            "allowed_mentions": {"parse": []},
+            "flags": 4,
+        });
+        assert_eq!(body, wanted);
+    }
+
+    #[test]
+    fn a_request_cannot_leave_its_block_or_ping() {
+        for text in samples::poisoned() {
+            let body: Value = serde_json::from_slice(&body(&text)).unwrap();
+            assert_eq!(body["allowed_mentions"], json!({"parse": []}));
+            let content = body["content"].as_str().unwrap();
+            assert!(content.chars().count() <= LETTERS_MAX);
+            let parts: Vec<&str> = content.split("```").collect();
+            assert_eq!(parts.len(), 3, "{content}");
+            assert_eq!(parts[2].matches('`').count(), 2, "{content}");
+            assert!(
+                !parts[0].contains('@') && !parts[2].contains('@'),
+                "{content}"
+            );
+            assert!(!content.contains(['\u{1b}', '\r', '\u{202e}']), "{content}");
+        }
+        assert_eq!(plain("a_*b*@x: 1"), "a\\_\\*b\\*\\@x: 1");
+    }
+}

@@ -17,6 +17,8 @@ pub mod message;
 pub mod network;
 pub mod ntfy;
 pub mod post;
+#[cfg(test)]
+mod samples;
 pub mod secret;
 pub mod select;
 pub mod slack;

@@ -51,3 +51,57 @@ fn cut(text: &str) -> &str {
     }
     text.get(..end).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::samples;
+    use serde_json::Value;
+
+    #[test]
+    fn an_approval_reads_like_this() {
+        let body: Value = serde_json::from_slice(&body(&samples::plain(), "ops")).unwrap();
+        let message = "task: 0198f1c2-0000-7000-8000-000000000001\nlane: devbox-to-gpubox\n\
+            profile: gpu\npolicy: run the tests\n\
+            type: dispatch-ack 0198f1c2-0000-7000-8000-000000000001";
+        let wanted = json!({
+            "topic": "ops",
+            "title": "gpubox: devbox asks for an approval",
+            "message": message,
+            "priority": 4,
+            "tags": ["raised_hand"],
+            "markdown": false,
+        });
+        assert_eq!(body, wanted);
+    }
+
+    #[test]
+    fn a_request_stays_text() {
+        for text in samples::poisoned() {
+            let body: Value = serde_json::from_slice(&body(&text, "ops")).unwrap();
+            assert_eq!(body["markdown"], false);
+            let message = body["message"].as_str().unwrap();
+            assert!(message.len() <= BYTES_MAX);
+            assert!(!message.contains(['\u{1b}', '\r', '\u{202e}']), "{message}");
+            assert_eq!(message.lines().count(), 5, "{message}");
+        }
+        assert_eq!(cut(&"\u{e4}".repeat(BYTES_MAX)).len(), BYTES_MAX);
+    }
+
+    #[test]
+    fn the_last_part_of_the_address_is_the_topic() {
+        let parts = |text: &str| server_and_topic(&Url::parse(text).unwrap());
+        let (server, topic) = parts("https://ntfy.example/sub/ops-1").unwrap();
+        assert_eq!(
+            (server.as_str(), topic.as_str()),
+            ("https://ntfy.example/sub/", "ops-1")
+        );
+        for bad in [
+            "https://ntfy.example",
+            "https://ntfy.example/a/",
+            "https://ntfy.example/a?b=c",
+        ] {
+            assert!(parts(bad).is_none(), "{bad}");
+        }
+    }
+}

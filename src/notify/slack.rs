@@ -50,3 +50,48 @@ fn escaped(text: &str, most: usize) -> String {
     }
     shown
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::samples;
+    use serde_json::Value;
+
+    #[test]
+    fn an_approval_reads_like_this() {
+        let body: Value = serde_json::from_slice(&body(&samples::plain())).unwrap();
+        let whole = "gpubox: devbox asks for an approval\n\
+            task: 0198f1c2-0000-7000-8000-000000000001\nlane: devbox-to-gpubox\nprofile: gpu\n\
+            policy: run the tests\ntype: dispatch-ack 0198f1c2-0000-7000-8000-000000000001";
+        let wanted = json!({
+            "text": "gpubox: devbox asks for an approval",
+            "blocks": [{
+                "type": "section",
+                "text": {"type": "plain_text", "text": whole, "emoji": false},
+            }],
+            "parse": "none",
+            "link_names": false,
+            "unfurl_links": false,
+            "unfurl_media": false,
+        });
+        assert_eq!(body, wanted);
+    }
+
+    #[test]
+    fn nothing_in_a_request_begins_a_mention_or_a_link() {
+        for text in samples::poisoned() {
+            let body: Value = serde_json::from_slice(&body(&text)).unwrap();
+            let section = &body["blocks"][0]["text"];
+            assert_eq!(section["type"], "plain_text");
+            for shown in [&section["text"], &body["text"]] {
+                let shown = shown.as_str().unwrap();
+                assert!(
+                    !shown.contains(['<', '>', '\u{1b}', '\r', '\u{202e}']),
+                    "{shown}"
+                );
+            }
+        }
+        assert_eq!(escaped("a<&", 6), "a&lt;");
+        assert_eq!(escaped("\u{e4}\u{f6}", 1), "\u{e4}");
+    }
+}

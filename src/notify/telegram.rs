@@ -66,3 +66,57 @@ impl Page {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notify::samples;
+
+    #[test]
+    fn an_approval_reads_like_this() {
+        let body: Value = serde_json::from_slice(&body(&samples::plain(), "-100")).unwrap();
+        let text = "gpubox: devbox asks for an approval\n\
+            task: 0198f1c2-0000-7000-8000-000000000001\nlane: devbox-to-gpubox\nprofile: gpu\n\
+            policy: run the tests\ndispatch-ack 0198f1c2-0000-7000-8000-000000000001";
+        let wanted = json!({
+            "chat_id": "-100",
+            "text": text,
+            "entities": [
+                {"type": "bold", "offset": 0, "length": 35},
+                {"type": "pre", "offset": 36, "length": 100},
+                {"type": "code", "offset": 137, "length": 49},
+            ],
+            "link_preview_options": {"is_disabled": true},
+        });
+        assert_eq!(body, wanted);
+    }
+
+    #[test]
+    fn every_letter_of_a_request_is_within_its_block() {
+        for text in samples::poisoned() {
+            let body: Value = serde_json::from_slice(&body(&text, "1")).unwrap();
+            assert!(body.get("parse_mode").is_none());
+            let units: Vec<u16> = body["text"].as_str().unwrap().encode_utf16().collect();
+            assert!(units.len() <= UNITS_MAX);
+            let at = |key: &str| {
+                let number = body["entities"][1][key].as_u64().unwrap();
+                usize::try_from(number).unwrap()
+            };
+            let (offset, length) = (at("offset"), at("length"));
+            assert_eq!(body["entities"][1]["type"], "pre");
+            let block = String::from_utf16(&units[offset..offset + length]).unwrap();
+            assert!(block.contains(text.quote.as_ref().unwrap()), "{block}");
+        }
+    }
+
+    #[test]
+    fn offsets_are_counted_as_the_service_does() {
+        let mut page = Page::default();
+        page.put("bold", "a\u{1f600}");
+        page.put("code", "b");
+        assert_eq!(
+            page.entities[1],
+            json!({"type": "code", "offset": 4, "length": 1})
+        );
+    }
+}

@@ -95,3 +95,60 @@ pub fn signature(secret: &[u8], now: Timestamp, body: &[u8]) -> String {
     let tag = hex::encode(mac.finalize().into_bytes());
     format!("t={time},v1={tag}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Word;
+    use crate::notify::message::More;
+    use crate::notify::samples;
+
+    #[test]
+    fn an_approval_reads_like_this() {
+        let body: Value = serde_json::from_slice(&body(&samples::approval("run"))).unwrap();
+        let text = "gpubox: devbox asks for an approval\ntask: 0198f1c2-0000-7000-8000-000000000001\n\
+            lane: devbox-to-gpubox\nprofile: gpu\npolicy: run\n\
+            type: dispatch-ack 0198f1c2-0000-7000-8000-000000000001";
+        let wanted = json!({
+            "version": 1,
+            "id": "gpubox.watch-20261120-00000007-1.7",
+            "kind": "event",
+            "node": "gpubox",
+            "at": "2026-11-20T06:00:00Z",
+            "event": "task_pending_ack",
+            "topic": "approvals",
+            "title": "gpubox: devbox asks for an approval",
+            "text": text,
+            "command": "dispatch-ack 0198f1c2-0000-7000-8000-000000000001",
+            "summary": "policy: run",
+            "task_id": samples::TASK,
+            "lane": "devbox-to-gpubox",
+            "peer": "devbox",
+            "profile": "gpu",
+        });
+        assert_eq!(body, wanted);
+    }
+
+    #[test]
+    fn several_read_like_this() {
+        let mut more = None;
+        for (seq, word) in [(1, Word::TaskExecEnd), (2, Word::Junk), (3, Word::Junk)] {
+            More::add(&mut more, &samples::record(seq, samples::event(word, None)));
+        }
+        let node = samples::record(1, samples::event(Word::Junk, None)).session;
+        let message = Message::of_more(&node, more.unwrap());
+        let body: Value = serde_json::from_slice(&body(&message)).unwrap();
+        assert_eq!(body["id"], "gpubox.watch-20261120-00000007-1.3+");
+        assert_eq!(body["title"], "gpubox: and 3 more");
+        assert_eq!(body["counts"], json!({"task_exec_end": 1, "junk": 2}));
+        assert_eq!(body["command"], "dispatch log");
+    }
+
+    /// `printf '1795154400.{}' | openssl dgst -sha256 -hmac 0123456789abcdef` says so.
+    #[test]
+    fn the_signature_is_what_openssl_computes() {
+        let signature = signature(b"0123456789abcdef", samples::now(), b"{}");
+        let tag = "2ceb78e7620e51a0c5053ffa44c2caa531a842743431838a148c9f1a4662d767";
+        assert_eq!(signature, format!("t=1795154400,v1={tag}"));
+    }
+}
