@@ -134,7 +134,7 @@ const DONE: &str = "gpubox: a task of devbox is done";
 #[test]
 fn what_was_told_before_the_first_start_stays_untold() {
     let mut bench = Bench::new(|_| {});
-    std::fs::remove_dir_all(bench.dir.path().join("state")).unwrap();
+    crate::disk::remove_tree(&bench.dir.path().join("state")).unwrap();
     bench.ends(Status::Ok);
     bench.pass();
     assert_eq!(bench.titles(), Vec::<String>::new());
