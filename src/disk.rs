@@ -129,6 +129,25 @@ pub fn create_volatile(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error
 /// # Durability
 /// The new bytes are on disk under the name when it returns.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let (file, fresh) = beside(path, bytes, mode)?;
+    file.sync_all().map_err(at("sync", &fresh))?;
+    close(file).map_err(at("close", &fresh))?;
+    std::fs::rename(&fresh, path).map_err(at("rename", &fresh))?;
+    sync_parent(path)
+}
+
+/// As [`replace`], and leaves it to the kernel when the bytes reach the disk. For what is worth nothing after a crash.
+///
+/// # Errors
+/// [`Error::Io`]; the old file is untouched.
+pub fn replace_volatile(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let (file, fresh) = beside(path, bytes, mode)?;
+    close(file).map_err(at("close", &fresh))?;
+    std::fs::rename(&fresh, path).map_err(at("rename", &fresh))
+}
+
+/// Writes a new file beside the one it is to replace. Returns it with its name.
+fn beside(path: &Path, bytes: &[u8], mode: u32) -> Result<(File, PathBuf), Error> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.new", std::process::id()));
     let fresh = path.with_file_name(name);
@@ -140,10 +159,7 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     }
     let mut file = exclusive(&fresh, mode)?;
     file.write_all(bytes).map_err(at("write", &fresh))?;
-    file.sync_all().map_err(at("sync", &fresh))?;
-    close(file).map_err(at("close", &fresh))?;
-    std::fs::rename(&fresh, path).map_err(at("rename", &fresh))?;
-    sync_parent(path)
+    Ok((file, fresh))
 }
 
 /// Makes the names in a directory durable.
@@ -308,22 +324,33 @@ pub struct LockFile {
     _file: File,
 }
 
+/// How long a question may hold a lock, on a host that has no time for whoever asked.
+const QUESTION_LOOKS: u32 = 100;
+const QUESTION_LOOK: std::time::Duration = std::time::Duration::from_millis(2);
+
+fn is_contended(error: &io::Error) -> bool {
+    error.raw_os_error() == fs2::lock_contended_error().raw_os_error()
+}
+
 impl LockFile {
-    /// Takes the lock, or says at once that somebody else has it.
+    /// Takes the lock, or says soon that somebody else has it. Whoever asks whether it is held ([`LockFile::is_held`])
+    /// holds it for a moment, as flock(2) knows no question; that is waited for, so that a question takes it from nobody
+    /// (measured: one executor in sixty was told that another had its run directory).
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Io`].
     pub fn try_take(path: &Path) -> Result<Self, Error> {
         let file = Self::file(path)?;
-        match fs2::FileExt::try_lock_exclusive(&file) {
-            Ok(()) => Ok(Self { _file: file }),
-            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
-                Err(Error::Locked {
-                    path: path.to_owned(),
-                })
+        for _ in 0..QUESTION_LOOKS {
+            match fs2::FileExt::try_lock_exclusive(&file) {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(error) if is_contended(&error) => std::thread::sleep(QUESTION_LOOK),
+                Err(error) => return Err(at("lock", path)(error)),
             }
-            Err(error) => Err(at("lock", path)(error)),
         }
+        Err(Error::Locked {
+            path: path.to_owned(),
+        })
     }
 
     /// Takes the lock, waiting for it. Only for locks that are held briefly.
@@ -348,9 +375,7 @@ impl LockFile {
         // Shared, so that two who ask at once do not take each other for the holder.
         match fs2::FileExt::try_lock_shared(&file) {
             Ok(()) => Ok(false),
-            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
-                Ok(true)
-            }
+            Err(error) if is_contended(&error) => Ok(true),
             Err(error) => Err(at("lock", path)(error)),
         }
     }

@@ -1,8 +1,10 @@
 //! The keys a node holds, and which of them speaks in which place.
 //!
 //! Key ids are only unique between two parties: the place decides first, then the id in the seal selects one key, so
-//! one code is computed per file and nothing is ever tried out.
+//! one code is computed per file and nothing is ever tried out. What cannot be read now is not known, which is not the
+//! same as absent: [`Standing`] tells the two apart.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -19,17 +21,57 @@ use crate::key::Use;
 use crate::key::file::SUFFIX;
 use crate::limits;
 
+/// How far a ring tells all there is to tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// Everything was read.
+    #[default]
+    Whole,
+    /// A key may be missing: something that looks like one could not be read, and never was. An id that is not on the
+    /// ring says nothing.
+    Part(String),
+    /// Keys are kept from before, because what holds them cannot be read now: one may have been revoked meanwhile, and
+    /// one may be missing.
+    Kept(String),
+}
+
 /// Keys, in memory.
 #[derive(Debug, Clone, Default)]
 pub struct Keyring {
     keys: Vec<Key>,
+    standing: Standing,
 }
 
 impl Keyring {
     /// Holds these keys.
     #[must_use]
     pub fn of(keys: Vec<Key>) -> Self {
-        Self { keys }
+        let standing = Standing::Whole;
+        Self { keys, standing }
+    }
+
+    /// Holds the same keys, of which this much is known.
+    #[must_use]
+    pub fn standing_as(self, standing: Standing) -> Self {
+        Self { standing, ..self }
+    }
+
+    /// Returns how far it tells all there is to tell.
+    #[must_use]
+    pub const fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Returns whether an id that is not on the ring is the id of no key. Else nothing is known of it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.standing == Standing::Whole
+    }
+
+    /// Returns whether keys are kept that cannot be read now, of which one may have been revoked.
+    #[must_use]
+    pub const fn is_kept(&self) -> bool {
+        matches!(self.standing, Standing::Kept(_))
     }
 
     /// Returns every key, in the order they were given.
@@ -87,6 +129,8 @@ pub struct Drawer {
     pub keys: Vec<(PathBuf, Key)>,
     /// Files that are named as keys and are not used, and why.
     pub problems: Vec<key::Error>,
+    /// Those of them of which nothing is known, because they cannot be read now.
+    pub unread: BTreeSet<PathBuf>,
 }
 
 impl Drawer {
@@ -103,7 +147,12 @@ impl Drawer {
             let path = directory.join(name);
             match guard.read(&path) {
                 Ok(key) => drawer.add(path, key),
-                Err(problem) => drawer.problems.push(problem),
+                Err(problem) => {
+                    if problem.is_passing() {
+                        drawer.unread.insert(path);
+                    }
+                    drawer.problems.push(problem);
+                }
             }
         }
         Ok(drawer)
@@ -125,9 +174,17 @@ impl Drawer {
     /// Returns the keys alone.
     #[must_use]
     pub fn ring(&self) -> Keyring {
-        Keyring::of(self.keys.iter().map(|(_, key)| key.clone()).collect())
+        let keys = self.keys.iter().map(|(_, key)| key.clone()).collect();
+        Keyring::of(keys).standing_as(match self.problems.iter().find(|one| one.is_passing()) {
+            Some(problem) => Standing::Part(problem.to_string()),
+            None => Standing::Whole,
+        })
     }
 }
+
+mod cabinet;
+
+pub use cabinet::Cabinet;
 
 #[cfg(test)]
 mod tests;

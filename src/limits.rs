@@ -42,8 +42,14 @@ pub const HOP_MAX: u32 = 1;
 pub const MEMORY_AFTER_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a permit to start is good for, on CLOCK_BOOTTIME, from the last look at the root.
 pub const PERMIT_LIFE: Duration = Duration::from_millis(500);
-/// An executor that has not taken its run directory by then never will: the directory is made void.
+/// An executor that has not come for its run directory by then never will: the directory is made void.
 pub const HAND_OVER_MAX: Duration = Duration::from_secs(5);
+/// How long an executor that is ready to start waits for its permit.
+pub const PERMIT_PATIENCE: Duration = Duration::from_secs(30);
+/// How often it looks for it.
+pub const PERMIT_LOOK: Duration = Duration::from_millis(5);
+/// An executor that came and has not started by then hangs: its run directory is made void.
+pub const READY_MAX: Duration = Duration::from_secs(120);
 /// Between the polite signal and the one that cannot be refused.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// After the agent ended: how long its pipes may stay open before what holds them is killed.
@@ -52,10 +58,6 @@ pub const PIPE_LINGER: Duration = Duration::from_secs(2);
 pub const MISSES_MAX: u32 = 5;
 /// Pause after the first of them; the second waits twice as long, and so on.
 pub const MISS_PAUSE: Duration = Duration::from_millis(500);
-/// After a start that came too late: how long starts go one by one.
-pub const LATE_CARE: Duration = Duration::from_secs(5);
-/// How far apart they are then.
-pub const LATE_APART: Duration = Duration::from_millis(500);
 /// An agent that has given its final result but neither works nor exits is ended after this long.
 pub const RESULT_LINGER: Duration = Duration::from_secs(30);
 /// How long freezing and killing of descendants is repeated before the rest is reported.
@@ -189,6 +191,8 @@ pub const INBOX_NAMES_MAX: usize = 150_000;
 pub const PASS_ENTRIES_MAX: usize = 256;
 /// Files in `processing/` that could not be dealt with yet and are remembered; more are found again by looking.
 pub const STRAYS_MAX: usize = 1024;
+/// Shortest time between two tries of such files in one lane.
+pub const STRAYS_PAUSE: Duration = Duration::from_millis(900);
 /// Tasks of one lane and priority admitted ahead of a free slot; the rest waits in `inbox/`, cheaply, by name.
 pub const ADMITTED_AHEAD_MAX: usize = 64;
 /// Junk entries moved out of one `inbox/` in one pass.
@@ -271,12 +275,13 @@ const _: () = assert!(REAP_LOOK.as_secs() * (LEASE_LOOKS_MIN as u64 + 1) < LEASE
 const _: () = assert!(GRANT_PATIENCE.as_secs() + LEASE_BEAT.as_secs() < LEASE_TERM.as_secs());
 // A claim does not wait in vain for a sender that merely looks rarely.
 const _: () = assert!(GRANT_LOOK.as_secs() * 3 < GRANT_PATIENCE.as_secs());
-// Nobody makes a run directory void while the permit in it may still be good.
-const _: () = assert!(PERMIT_LIFE.as_millis() < HAND_OVER_MAX.as_millis());
-// One that goes alone has its permit for itself.
-const _: () = assert!(PERMIT_LIFE.as_millis() <= LATE_APART.as_millis());
-// Two that were late together are tried again together, after the longest pause at the latest.
-const _: () = assert!(MISS_PAUSE.as_millis() * 8 < LATE_CARE.as_millis());
+// An executor gives up before it is given up.
+const _: () = assert!(
+    HAND_OVER_MAX.as_millis() + CONTAIN_PATIENCE.as_millis() + PERMIT_PATIENCE.as_millis()
+        < READY_MAX.as_millis()
+);
+// There are many looks for a permit within its life.
+const _: () = assert!(PERMIT_LOOK.as_millis() * 10 < PERMIT_LIFE.as_millis());
 // A document fits what its reader is willing to read.
 const _: () = assert!(REQUEST_BYTES_MAX < TASK_BYTES_MAX && BEAT_BYTES <= CONTROL_BYTES_MAX);
 const _: () = assert!(FINAL_TEXT_BYTES_MAX <= TAIL_BYTES);

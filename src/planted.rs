@@ -13,6 +13,8 @@ words! {
         ClaimNameReused = "claim-name-reused",
         /// The last look before a start is taken for granted.
         KillswitchFromMemory = "killswitch-from-memory",
+        /// Whether there is a killswitch is asked by its name, which a client may answer from what it remembers.
+        KillswitchByStat = "killswitch-by-stat",
         /// An executor starts whatever its permit says.
         PermitIgnored = "permit-ignored",
         /// A document is moved into place before its bytes are synced.

@@ -53,10 +53,7 @@ impl fmt::Display for Wait {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node { used, slots } => {
-                write!(
-                    out,
-                    "waits for a slot: {used} attempts run and slots is {slots}"
-                )
+                write!(out, "waits for a slot: {used} of {slots} are in use")
             }
             Self::Profile {
                 profile,
@@ -64,7 +61,7 @@ impl fmt::Display for Wait {
                 slots,
             } => write!(
                 out,
-                "waits for a slot of its profile: {used} attempts run and profile.{profile}.slots is {slots}"
+                "waits for a slot of its profile: {used} of {slots} are in use (profile.{profile}.slots)"
             ),
             Self::Resource { resource, holder } => {
                 write!(

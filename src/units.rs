@@ -116,6 +116,27 @@ pub fn show_size(bytes: u64) -> String {
     unscaled(bytes, &SIZES, "B")
 }
 
+/// Returns a number of things as people say it: `1 task`, `2 tasks`.
+#[must_use]
+pub fn count(number: usize, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{plural}")
+}
+
+/// Returns a duration as people read it: `250 ms`, `3.0 s`, `90 s`, `12 min`, `3 h`.
+#[must_use]
+pub fn about_duration(time: Duration) -> String {
+    let (ms, s) = (time.as_millis(), time.as_secs());
+    match s {
+        0 => format!("{ms} ms"),
+        1..=9 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
+        10..=119 => format!("{s} s"),
+        120..=7199 => format!("{} min", s / 60),
+        7200..=172_799 => format!("{} h", s / 3600),
+        _ => format!("{} d", s / 86_400),
+    }
+}
+
 /// Parses an amount of money into millionths; never through a floating-point number.
 ///
 /// # Errors
@@ -201,6 +222,13 @@ mod tests {
         assert_eq!(money("0.000001").unwrap(), 1);
         assert_eq!("60/h".parse::<Rate>().unwrap().count, 60);
         assert_eq!(show_duration(Duration::ZERO), "0s");
+        let about = |ms| about_duration(Duration::from_millis(ms));
+        assert_eq!(
+            [about(3010), about(250), about(90_400)],
+            ["3.0 s", "250 ms", "90 s"]
+        );
+        assert_eq!([about(720_000), about(7_200_000)], ["12 min", "2 h"]);
+        assert_eq!([count(1, "task"), count(0, "task")], ["1 task", "0 tasks"]);
         assert_eq!(show_money(1_500_000), "1.50");
     }
 

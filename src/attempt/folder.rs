@@ -4,6 +4,8 @@
 //! |---|---|---|
 //! | `task.json`, `request`, `plan.json` | watcher | what to run; `plan.json` is written last |
 //! | `lock` | watcher | made empty; locked by the executor for as long as it lives |
+//! | `ready` | executor | empty: the agent waits for nothing but the word to go |
+//! | `permit` | watcher | when it last saw that starts are allowed, replaced as a whole |
 //! | `running` | whoever is first | an executor's identity, or the word `void` |
 //! | `stop` | watcher | why to end it |
 //! | `lease` | watcher | in a pool: until when it may run, replaced as a whole |
@@ -12,10 +14,11 @@
 //! | `report.json` | executor | how it ended; whole or not there |
 //! | `complaints` | executor | what it said on standard error: why there is no report, for a person |
 //!
-//! Who is first at `running` is decided by one exclusive create. Whether an executor lives is decided by its
-//! lock, which the kernel drops however it ends, also across a reboot, and which can be asked for by another
-//! user. `running` holds its identity before anything is started; so an empty one that nobody holds means that
-//! nothing was.
+//! An executor holds `lock` from the moment it comes. The agent is started only by who made `running`: that is one
+//! exclusive create, after the permit was seen to be good, and until then the watcher can make the directory void.
+//! Whether an executor lives is decided by its lock, which the kernel drops however it ends, also across a reboot,
+//! and which can be asked for by another user. `running` holds its identity before anything is started; so an empty
+//! one that nobody holds means that nothing was.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -26,6 +29,7 @@ use serde::Deserialize;
 use serde::Serialize;
 
 use super::Error;
+use super::Permit;
 use super::Plan;
 use super::Report;
 use super::RunState;
@@ -56,9 +60,10 @@ pub struct Folder {
     path: PathBuf,
 }
 
-/// The right to run an attempt: given once per run directory, to one process.
+/// A run directory that one living executor holds. Nobody else prepares anything in it.
 #[derive(Debug)]
-pub struct Taken {
+pub struct Held<'a> {
+    folder: &'a Folder,
     _lock: LockFile,
 }
 
@@ -112,7 +117,7 @@ impl Folder {
     ///
     /// # Durability
     /// The name of the directory is on disk when it returns, so that what an executor writes into it is found again.
-    /// What is to be run is not: it is worth nothing after a crash, and every fsync(2) here uses up the permit.
+    /// What is to be run is not: it is worth nothing after a crash.
     pub fn prepare(
         &self,
         plan: &Plan,
@@ -146,29 +151,67 @@ impl Folder {
         }
     }
 
-    /// Takes the directory for this process. `None`: somebody else has, or it is void.
+    /// Holds the directory for this process as long as the value lives. `None`: somebody else does, or it was taken
+    /// before, or it is void.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    pub fn hold(&self) -> Result<Option<Held<'_>>, Error> {
+        let lock = match LockFile::try_take(&self.member("lock")) {
+            Err(disk::Error::Locked { .. }) => return Ok(None),
+            other => other.map_err(failed)?,
+        };
+        let is_over = self.is_there("running")? || self.is_there("ready")?;
+        Ok((!is_over).then_some(Held {
+            folder: self,
+            _lock: lock,
+        }))
+    }
+
+    /// Says that the agent can go at once.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    pub fn be_ready(&self) -> Result<(), Error> {
+        disk::create_volatile(&self.member("ready"), b"", 0o640).map_err(failed)
+    }
+
+    /// See [`super::Runner::permit`].
     ///
     /// # Errors
     /// [`Error::Disk`]
     ///
     /// # Durability
-    /// That it was taken is on disk when it returns.
-    pub fn take(&self) -> Result<Option<Taken>, Error> {
-        let lock = match LockFile::try_take(&self.member("lock")) {
-            Err(disk::Error::Locked { .. }) => return Ok(None),
-            other => other.map_err(failed)?,
-        };
-        let identity = Identity {
-            pid: std::process::id(),
-            boot_id: boot_id(),
-        };
-        let bytes = serde_json::to_vec(&identity).map_err(|error| Error::Format {
-            path: self.member("running"),
+    /// None: it is worth nothing after a crash, and an fsync(2) would use it up.
+    pub fn permit(&self, permit: &Permit) -> Result<(), Error> {
+        let path = self.member("permit");
+        let bytes = serde_json::to_vec(permit).map_err(|error| Error::Format {
+            path: path.clone(),
             why: error.to_string(),
         })?;
-        match disk::create_new(&self.member("running"), &bytes, 0o640) {
-            Err(error) if error.is(io::ErrorKind::AlreadyExists) => Ok(None),
-            other => other.map_err(failed).map(|()| Some(Taken { _lock: lock })),
+        disk::replace_volatile(&path, &bytes, 0o640).map_err(failed)?;
+        set_mode(&path, 0o640)
+    }
+
+    /// Returns the permit that was last given. What cannot be read or understood permits nothing.
+    #[must_use]
+    pub fn permitted(&self) -> Option<Permit> {
+        let bytes = disk::read_bounded(&self.member("permit"), 1024).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// Returns whether somebody took it or made it void: then whoever holds it and did not must not start anything. So
+    /// must one that cannot tell.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        self.is_there("running").unwrap_or(true)
+    }
+
+    fn is_there(&self, name: &str) -> Result<bool, Error> {
+        match disk::ownership(&self.member(name)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is(io::ErrorKind::NotFound) => Ok(false),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -201,11 +244,7 @@ impl Folder {
             });
         }
         let Some(taker) = self.read("running", DOCUMENT_BYTES_MAX)? else {
-            return Ok(match disk::ownership(&self.path) {
-                Ok(_) => RunState::Prepared,
-                Err(error) if error.is(io::ErrorKind::NotFound) => RunState::Absent,
-                Err(error) => return Err(failed(error)),
-            });
+            return self.state_before_it_is_taken(held);
         };
         if taker == VOID {
             return Ok(RunState::Void);
@@ -219,6 +258,20 @@ impl Folder {
             None if taker.is_empty() => RunState::Void,
             None => RunState::Lost,
         })
+    }
+
+    fn state_before_it_is_taken(&self, held: bool) -> Result<RunState, Error> {
+        if held {
+            return Ok(match self.is_there("ready")? {
+                true => RunState::Ready,
+                false => RunState::Preparing,
+            });
+        }
+        match disk::ownership(&self.path) {
+            Ok(_) => Ok(RunState::Prepared),
+            Err(error) if error.is(io::ErrorKind::NotFound) => Ok(RunState::Absent),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Returns the plan.
@@ -370,6 +423,32 @@ impl Folder {
             path: self.member(name),
             why: error.to_string(),
         })
+    }
+}
+
+impl Held<'_> {
+    /// Takes the directory: from now on what became of the agent is told by a report, or is not known. `false`: it is
+    /// void.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]
+    ///
+    /// # Durability
+    /// That it was taken is on disk when it returns.
+    pub fn take(&self) -> Result<bool, Error> {
+        let path = self.folder.member("running");
+        let identity = Identity {
+            pid: std::process::id(),
+            boot_id: boot_id(),
+        };
+        let bytes = serde_json::to_vec(&identity).map_err(|error| Error::Format {
+            path: path.clone(),
+            why: error.to_string(),
+        })?;
+        match disk::create_new(&path, &bytes, 0o640) {
+            Err(error) if error.is(io::ErrorKind::AlreadyExists) => Ok(false),
+            other => other.map_err(failed).map(|()| true),
+        }
     }
 }
 

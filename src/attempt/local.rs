@@ -20,6 +20,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Error;
+use super::Permit;
 use super::Plan;
 use super::RunState;
 use super::Runner;
@@ -177,6 +178,10 @@ impl Runner for LocalRunner {
         };
         folder.prepare(plan, task, request, audience)?;
         self.launch(&folder, plan)
+    }
+
+    fn permit(&self, stem: &str, permit: &Permit) -> Result<(), Error> {
+        self.folder(stem)?.permit(permit)
     }
 
     fn state(&self, stem: &str) -> Result<RunState, Error> {

@@ -66,8 +66,12 @@ impl StopReason {
 pub enum RunState {
     /// No such run directory.
     Absent,
-    /// Prepared; no executor has taken it, and none ever will once [`Runner::void`] returned `true`.
+    /// Prepared; no executor has come for it.
     Prepared,
+    /// An executor has come and puts the agent under containment. Nothing of the agent runs.
+    Preparing,
+    /// The agent is contained and goes as soon as its executor is permitted to start it ([`Runner::permit`]).
+    Ready,
     /// Voided before any executor took it: provably never started.
     Void,
     /// An executor has it and is alive.
@@ -114,8 +118,8 @@ pub enum Error {
 
 /// Runs attempts on this host. Names are claim stems ([`crate::entry::ClaimName::stem`]), never reused.
 pub trait Runner: Send + Sync {
-    /// Makes the run directory and starts an executor on it. The executor itself checks that the permit is still good
-    /// before it starts the agent; it may find it expired, and then reports that nothing was started.
+    /// Makes the run directory and starts an executor on it. The executor puts the agent under containment, which may
+    /// take a while, and starts it when it is permitted to; without a permit it starts nothing.
     ///
     /// # Durability
     /// The name of the run directory is durable before the executor starts.
@@ -123,6 +127,13 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// [`Error`]; then nothing was started, or [`Runner::state`] tells.
     fn start(&self, plan: &Plan, task: &[u8], request: &str) -> Result<(), Error>;
+
+    /// Permits the executor to start the agent. It checks that the permit is still good at that moment; where it is
+    /// not, it waits for another.
+    ///
+    /// # Errors
+    /// [`Error::Disk`]: it may have been given or not.
+    fn permit(&self, stem: &str, permit: &Permit) -> Result<(), Error>;
 
     /// Returns what is known of the attempt.
     ///
@@ -136,8 +147,9 @@ pub trait Runner: Send + Sync {
     /// [`Error::Disk`], [`Error::Format`]
     fn plan(&self, stem: &str) -> Result<Option<Plan>, Error>;
 
-    /// Makes sure that no executor can take the run directory any more. Returns `true` where none had: then nothing was
-    /// or will be started under this name. Decided by one exclusive create on the local disk.
+    /// Makes sure that no executor can take the run directory any more, as it must before it starts the agent. Returns
+    /// `true` where none had: then nothing was or will be started under this name. Decided by one exclusive create on
+    /// the local disk.
     ///
     /// # Errors
     /// [`Error::Disk`]

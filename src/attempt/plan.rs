@@ -59,8 +59,8 @@ pub struct Plan {
     pub stall: Option<Duration>,
     /// Output kept, in bytes: the narrower of task and profile.
     pub max_output_bytes: u64,
-    /// The permit to start.
-    pub permit: Permit,
+    /// When it was handed over, on CLOCK_BOOTTIME.
+    pub handed: BootTime,
     /// Until when it may run unless that is extended ([`super::Runner::extend`]), on CLOCK_BOOTTIME; without a bound of
     /// this kind where a node serves its lane alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -111,7 +111,7 @@ const fn class_of(reason: StopReason) -> FailureClass {
 /// Returns what the log begins with.
 pub(super) fn header(plan: &Plan, folder: &Folder, began: Moment) -> String {
     let mut header = format!(
-        "# task {} from {}, attempt {}, profile {} ({})\n# claim {}\n# started {}\n",
+        "# task {} from {}, attempt {}, profile {} ({})\n# claim {}\n# prepared {}\n",
         plan.task,
         plan.from,
         plan.attempt,

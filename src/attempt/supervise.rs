@@ -1,10 +1,11 @@
 //! The executor: runs one attempt from its run directory to its report, and leaves nothing behind.
 //!
-//! It takes the directory before it looks at the permit and looks at the permit before it lets the agent go, so
-//! that of a watcher and any number of executors exactly one decides, and a late one starts nothing. One thread
-//! watches and enforces every bound; it only ever waits for events and deadlines. A crash here leaves the
-//! directory taken and without a report: the watcher sees that it is lost, sweeps, and never runs it again by
-//! itself.
+//! What takes time comes first: the agent is put under containment until only the word to go is missing. Then the
+//! executor waits for a permit, takes the directory, looks at the permit once more and lets the agent go, so that of
+//! a watcher and any number of executors exactly one decides, and a killswitch has the last word however slow this
+//! host is. One thread watches and enforces every bound; it only ever waits for events and deadlines. A crash before
+//! the directory is taken started nothing; a crash after that leaves it without a report: the watcher sees that it
+//! is lost, sweeps, and never runs it again by itself.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,6 +35,7 @@ use crate::agent::Invocation;
 use crate::chance::Chance;
 use crate::clock::Clock;
 use crate::disk;
+use crate::limits;
 use crate::outcome::FailureClass;
 use crate::outcome::Layer;
 use crate::process::cgroup;
@@ -54,7 +56,7 @@ pub struct Executor {
 }
 
 impl Executor {
-    /// Runs the attempt of a run directory. `None`: it was taken by another or is void, and nothing was done.
+    /// Runs the attempt of a run directory. `None`: another has it, or it is or was made void, and nothing was started.
     ///
     /// Changes the whole process: it becomes the parent of orphans, reaps all of its children, and refuses
     /// tracing. It must be called from the main thread of a program that calls [`crate::process::stage::enter`]
@@ -68,7 +70,7 @@ impl Executor {
     pub fn run(&self, folder: &Folder) -> Result<Option<Report>, Error> {
         let plan = folder.plan()?;
         let request = folder.request()?;
-        let Some(_taken) = folder.take()? else {
+        let Some(held) = folder.hold()? else {
             return Ok(None);
         };
         let began = Moment::now(&*self.clock);
@@ -83,6 +85,9 @@ impl Executor {
             Ok(output) => output,
             Err(why) => {
                 // A full disk, say: then nothing starts, and if even that can be written, nothing is lost.
+                if !held.take()? {
+                    return Ok(None);
+                }
                 let refusal = Refusal::of(FailureClass::Spawn, &why.to_string());
                 let report = summary::refused(None, began, &*self.clock, refusal);
                 folder.finish(&report)?;
@@ -95,8 +100,16 @@ impl Executor {
             plan: &plan,
             output: &output,
         };
-        let report = match attempt.start(&request) {
-            Ok((agent, layers)) => attempt.finish(agent, layers, began),
+        let prepared = attempt.prepare(&request);
+        let allowed = prepared.and_then(|agent| attempt.wait(agent));
+        if !held.take()? {
+            if let Ok(agent) = allowed {
+                agent.abandon(&*self.clock);
+            }
+            return Ok(None);
+        }
+        let report = match allowed.and_then(|agent| attempt.let_go(agent)) {
+            Ok((agent, began)) => attempt.finish(agent, began),
             Err(refusal) => summary::refused(Some(&output), began, &*self.clock, refusal),
         };
         folder.finish(&report)?;
@@ -121,22 +134,76 @@ impl Attempt<'_> {
         self.folder.stop_reason()
     }
 
-    /// Refuses where the permit is over or a stop was asked for.
-    fn may_start(&self) -> Result<(), Refusal> {
+    /// Returns whether the agent may go now; refuses where it never may.
+    fn may_start(&self) -> Result<bool, Refusal> {
         if let Some(reason) = self.stop_reason() {
             return Err(Refusal::stopped(reason));
         }
-        // A claim of a pool whose own term is over may be another's by now, however fresh the permit is.
         let clock = &*self.executor.clock;
-        let is_held = self.plan.lease.is_none_or(|until| clock.boot() < until);
-        if is_held && self.plan.permit.is_good(clock) {
-            return Ok(());
+        // A claim of a pool whose own term is over may be another's by now, however fresh the permit is.
+        if self.plan.lease.is_some_and(|first| {
+            let until = self.folder.lease().unwrap_or(first);
+            clock.boot() >= until
+        }) {
+            return Err(Refusal::permit_expired());
         }
-        Err(Refusal::permit_expired())
+        let permit = self.folder.permitted();
+        Ok(permit.is_some_and(|permit| permit.is_good(clock)))
     }
 
-    fn start(&self, request: &str) -> Result<(Agent, Vec<Layer>), Refusal> {
-        self.may_start()?;
+    /// Waits for a permit that is good; one that came too late is followed by another. What it waits for is written by
+    /// a watcher that may be gone, so not for ever.
+    fn wait(&self, agent: Agent) -> Result<Agent, Refusal> {
+        let clock = &*self.executor.clock;
+        if let Err(why) = self.folder.be_ready() {
+            agent.abandon(clock);
+            return Err(Refusal::of(FailureClass::Spawn, &why.to_string()));
+        }
+        let began = clock.monotonic();
+        loop {
+            match self.may_start() {
+                Ok(false) if clock.monotonic().since(began) < limits::PERMIT_PATIENCE => {}
+                Ok(true) => return Ok(agent),
+                Ok(false) => {
+                    agent.abandon(clock);
+                    return Err(Refusal::permit_expired());
+                }
+                Err(refusal) => {
+                    agent.abandon(clock);
+                    return Err(refusal);
+                }
+            }
+            if self.folder.is_decided() {
+                // Void: the caller finds that out for certain.
+                return Ok(agent);
+            }
+            clock.sleep(limits::PERMIT_LOOK);
+        }
+    }
+
+    /// Starts the agent, if the permit has outlasted the taking of the directory. Returns when that was.
+    fn let_go(&self, agent: Agent) -> Result<(Agent, Moment), Refusal> {
+        let clock = &*self.executor.clock;
+        self.output.touch();
+        let began = Moment::now(clock);
+        let gone = match self.may_start() {
+            Ok(true) => agent
+                .go()
+                .map_err(|why| Refusal::of(FailureClass::Spawn, &why.to_string())),
+            Ok(false) => Err(Refusal::permit_expired()),
+            Err(refusal) => Err(refusal),
+        };
+        match gone {
+            Ok(()) => Ok((agent, began)),
+            Err(refusal) => {
+                agent.abandon(clock);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Brings the agent to the point where only the word to go is missing, under the layers that its profile demands.
+    fn prepare(&self, request: &str) -> Result<Agent, Refusal> {
         let clock = &*self.executor.clock;
         // Without it descendants cannot be found; whether that matters is for the profile to say.
         let subreaper = family::become_subreaper();
@@ -168,20 +235,8 @@ impl Attempt<'_> {
             }
         }
         self.add_outer_layers(&mut agent);
-        let allowed = self
-            .demanded_layers(&agent)
-            .and_then(|()| self.may_start())
-            .and_then(|()| {
-                self.output.touch();
-                agent
-                    .go()
-                    .map_err(|why| Refusal::of(FailureClass::Spawn, &why.to_string()))
-            });
-        match allowed {
-            Ok(()) => {
-                let layers = agent.layers.iter().copied().collect();
-                Ok((agent, layers))
-            }
+        match self.demanded_layers(&agent) {
+            Ok(()) => Ok(agent),
             Err(refusal) => {
                 agent.abandon(clock);
                 Err(refusal)
@@ -310,7 +365,8 @@ impl Attempt<'_> {
             .to_string()
     }
 
-    fn finish(&self, agent: Agent, layers: Vec<Layer>, began: Moment) -> Report {
+    fn finish(&self, agent: Agent, began: Moment) -> Report {
+        let layers = agent.layers.iter().copied().collect();
         let seen = watch::Watch::new(self, agent).run();
         summary::finished(self, seen, layers, began)
     }

@@ -7,8 +7,11 @@ use super::setup::Setup;
 use super::suit;
 use super::voice::Style;
 use super::voice::Voice;
+use crate::clock::Timestamp;
 use crate::config;
 use crate::disk;
+use crate::doctor::Verdict;
+use crate::doctor::remembered::Remembered;
 use crate::document::Context;
 use crate::document::Kind;
 use crate::exit::Exit;
@@ -18,6 +21,7 @@ use crate::key::Use;
 use crate::place::Lane;
 use crate::place::Place;
 use crate::stage::Stage;
+use crate::units;
 
 /// Looks at configuration, keys, share and profiles. Exits 0 where nothing is in the way.
 ///
@@ -25,12 +29,15 @@ use crate::stage::Stage;
 /// [`Failure`] where stdout cannot be written.
 pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
     let mut table = Table { voice, bad: 0 };
-    table.row(
-        "share",
-        setup.check_root().map(|()| setup.transport.title()),
-    )?;
+    let share = setup.check_root().map(|()| setup.transport.title());
+    let is_there = share.is_ok();
+    table.row("share", share)?;
     table.row("state", state(setup))?;
-    table.row("doctor", suit::in_a_word(setup))?;
+    if is_there {
+        table.row("doctor", verdict(setup))?;
+    } else {
+        table.note("doctor", &remembered(setup))?;
+    }
     if let Some(file) = &setup.config.file {
         let root = setup.config.root.as_deref();
         let finding = match config::inspect(file, root) {
@@ -59,6 +66,7 @@ pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
     for (pool, members) in &setup.config.pools {
         table.row(&format!("pool {pool}"), pooled(setup, pool, members))?;
     }
+    approvals(setup, &mut table)?;
     // A node that nobody may ask runs nothing.
     let is_asked = setup.config.peers.values().any(|policy| policy.accept);
     let profiles = setup.config.profiles.values();
@@ -99,6 +107,14 @@ impl Table<'_> {
     }
 }
 
+impl Table<'_> {
+    /// Something that is in the way of nothing, and worth knowing.
+    fn note(&self, what: &str, text: &str) -> Result<(), Failure> {
+        let word = self.voice.styled(Style::Yellow, "note");
+        self.voice.answer(&format!("{word} {what:<18} {text}"))
+    }
+}
+
 fn state(setup: &Setup) -> Result<String, Failure> {
     let state = setup.config.state()?;
     disk::make_dir(state, 0o700)?;
@@ -106,8 +122,41 @@ fn state(setup: &Setup) -> Result<String, Failure> {
     Ok(format!(
         "{} ({} free)",
         state.display(),
-        crate::units::about_size(free)
+        units::about_size(free)
     ))
+}
+
+/// What the share is good for, and when that was found out, where it was not now.
+fn verdict(setup: &Setup) -> Result<String, Failure> {
+    let now = setup.clock.wall();
+    let kept = last(setup).filter(|(_, at)| *at < now);
+    let word = suit::in_a_word(setup)?;
+    Ok(
+        match kept.filter(|kept| last(setup).as_ref() == Some(kept)) {
+            Some((_, at)) => {
+                let ago = units::about_duration(now.since(at));
+                format!("{word}, as it was found {ago} ago ('dispatch doctor' looks anew)")
+            }
+            None => word,
+        },
+    )
+}
+
+/// The verdict that is remembered, whatever it holds for, and its time.
+fn last(setup: &Setup) -> Option<(Verdict, Timestamp)> {
+    let kept = Remembered::read(setup.config.state().ok()?)?;
+    Some((kept.judgement.verdict, Timestamp::from_unix(kept.at)))
+}
+
+/// What is known of a share that is not there.
+fn remembered(setup: &Setup) -> String {
+    let Some((verdict, at)) = last(setup) else {
+        return "not asked: the share is not there".to_owned();
+    };
+    let ago = units::about_duration(setup.clock.wall().since(at));
+    format!(
+        "not asked: the share is not there; when it was last examined, {ago} ago, it was {verdict}"
+    )
 }
 
 /// A peer needs a key, and its two lanes.
@@ -141,6 +190,35 @@ fn link(setup: &Setup, peer: &NodeName) -> Result<String, Failure> {
         "may not ask anything; is only sent to"
     };
     Ok(format!("key {}, {what}", key.kid))
+}
+
+/// Who may approve here, and whether what they sign could be proved; and what nobody may approve.
+fn approvals(setup: &Setup, table: &mut Table<'_>) -> Result<(), Failure> {
+    let config = &setup.config;
+    for name in config.approvers.keys() {
+        let context = Context {
+            from: Party::of_approver(name),
+            to: Party::from(&setup.node),
+            kind: Kind::Ack,
+        };
+        let now = setup.clock.wall();
+        let mut keys = setup.keys.keys().iter();
+        let key = keys.find(|key| key.serves(&context) && key.is_good(now, Use::Verify));
+        let message =
+            "there is no key of this approver here: what is signed with it proves nothing";
+        let found = key.map(|key| format!("key {}", key.kid)).ok_or_else(|| {
+            Failure::new(Exit::Config, message)
+                .hint(format!("'dispatch key new-link approver.{name}' here"))
+        });
+        table.row(&format!("approver {name}"), found)?;
+    }
+    for note in config.notes() {
+        table.note("approvals", &note)?;
+    }
+    for doubt in config.warnings() {
+        table.note("policy", &doubt)?;
+    }
+    Ok(())
 }
 
 /// A pool needs a key for each direction in which tasks come, and what its members say needs a key of theirs; those of

@@ -23,8 +23,8 @@ use crate::exit::Exit;
 ///
 /// Example: dispatch config peer.devbox
 ///
-/// What is allowed but probably not meant is told on standard error, and so is a file that others could change: the
-/// watcher refuses such a file.
+/// What is allowed but probably not meant is told on standard error, and so is what nobody may approve, and a file that
+/// others could change: the watcher refuses such a file.
 #[derive(Debug, ClapArgs)]
 pub struct Args {
     /// Only this key, or the keys of this table, such as 'poll' or 'peer.devbox'
@@ -71,6 +71,10 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     }
     for doubt in &doubts {
         voice.warn(doubt);
+    }
+    // No fault: a check is silent where nothing is wrong.
+    for note in config.notes().iter().filter(|_| !args.check) {
+        voice.note(&format!("note: {note}"));
     }
     Ok(if args.check && !doubts.is_empty() {
         Exit::No

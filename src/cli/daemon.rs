@@ -39,6 +39,7 @@ use crate::clock::BootTime;
 use crate::config::Executor;
 use crate::config::OnShutdown;
 use crate::disk;
+use crate::doctor::Verdict;
 use crate::event::Event;
 use crate::event::Sink;
 use crate::event::Word;
@@ -50,13 +51,21 @@ use crate::flow::finish;
 use crate::id::TaskId;
 use crate::journal::FileTape;
 use crate::journal::Journal;
-use crate::keyring::Keyring;
+use crate::keyring::Standing;
 use crate::killswitch::Killswitch;
 use crate::limits;
 use crate::pace::Pace;
 use crate::place::Place;
 use crate::stage::Stage;
 use crate::wake::Wake;
+use exam::Exam;
+use ring::Ring;
+
+mod exam;
+mod ring;
+
+/// Longest pause while something is to be found out before all goes on.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A node and what surrounds it in a process.
 pub(super) struct Daemon {
@@ -66,8 +75,10 @@ pub(super) struct Daemon {
     shipper: Shipper,
     runs: PathBuf,
     state: PathBuf,
-    /// What the key folders looked like when the keys were last read.
-    keys_seen: Vec<Option<SystemTime>>,
+    /// The keys, as last read.
+    ring: Ring,
+    /// What the share was found to be good for.
+    exam: Exam,
     /// When old segments of the log are looked for next.
     retire: BootTime,
     /// When a task was last sent to a pool from here.
@@ -102,9 +113,10 @@ impl Daemon {
         lanes.extend(setup.pools().into_iter().map(|asked| asked.lane));
         let killswitch =
             Killswitch::new(setup.node.clone(), setup.config.known_nodes(), lanes, state);
+        let (ring, keys) = Ring::open(setup);
         let mut node = Node {
             settings: settings(setup),
-            keys: setup.keys.clone(),
+            keys,
             transport: Arc::clone(&setup.transport),
             clock: Arc::clone(&setup.clock),
             chance: Arc::clone(&setup.chance),
@@ -132,10 +144,17 @@ impl Daemon {
             shipper,
             runs,
             state: state.to_owned(),
-            keys_seen: key_folders(setup),
+            ring,
+            exam: Exam::default(),
             retire: setup.clock.boot().plus(limits::SWEEP_SOON),
             asked: asked_at(state),
         })
+    }
+
+    /// Begins with what the share was found to be good for when the program started.
+    pub(super) fn stand_on(&mut self, setup: &Setup, share: Verdict, insecure: bool) {
+        self.exam = Exam::of(setup, share, insecure);
+        self.node.fit(self.exam.fitness());
     }
 
     /// Starts nothing but this task.
@@ -197,7 +216,9 @@ impl Daemon {
             self.node.expect_claims();
         }
         self.asked = asked;
+        self.exam.look(setup, &mut self.node);
         let round = self.node.round()?;
+        self.exam.note(&mut self.node);
         if self.trouble().is_some_and(flow::Trouble::is_lost) {
             // Not ours, or not there: nothing of this node goes to it.
             return Ok(round);
@@ -238,23 +259,15 @@ impl Daemon {
         }
     }
 
-    /// A key that was added, rotated or revoked counts from the next round on. Where the folders cannot be read now,
-    /// nothing is believed: a revoked key must not live on because of an error.
+    /// A key that was added, rotated or revoked counts from the next round on.
     fn reload_keys(&mut self, setup: &Setup) {
-        let seen = key_folders(setup);
-        if seen == self.keys_seen {
+        let Some((keys, problems)) = self.ring.look(setup) else {
             return;
-        }
-        self.keys_seen = seen;
-        let root = setup::real_root(&setup.config, &setup.patient);
-        let (keys, problems) = match setup::read_keys(&setup.config, root, setup.insecure_key) {
-            Ok(read) => read,
-            Err(failure) => (Keyring::default(), vec![failure.to_string()]),
         };
         for problem in problems {
             self.log.tell(&Event::of(Word::KeyRefuse).say(&problem));
         }
-        self.node.keys = keys;
+        self.node.renew_keys(keys);
     }
 
     /// Where the reports of what runs will appear.
@@ -354,6 +367,7 @@ impl Daemon {
                 watch_share(setup, &mut wake)?;
             }
             was_lost = is_lost;
+            pulse.see(self.trouble().filter(|_| is_lost));
             self.wait(setup, round, &mut pace, &wake);
         }
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
@@ -379,6 +393,8 @@ impl Daemon {
         }
         let pause = pace.next(now, self.node.running() > 0, &*setup.chance);
         let pause = self.node.patience().map_or(pause, |most| pause.min(most));
+        let is_unsure = self.exam.is_open() || self.node.keys.is_kept();
+        let pause = if is_unsure { pause.min(SOON) } else { pause };
         if !round.worked() && wake.wait(pause) {
             pace.stir(setup.clock.boot());
         }
@@ -402,11 +418,12 @@ impl Daemon {
         }
         trouble.map_or_else(
             || {
-                format!(
-                    "{} running, {} waiting",
-                    self.node.running(),
-                    self.node.waiting()
-                )
+                let part = match self.node.keys.standing() {
+                    Standing::Part(why) => format!("; {why}"),
+                    _ => String::new(),
+                };
+                let (running, waiting) = (self.node.running(), self.node.waiting());
+                format!("{running} running, {waiting} waiting{part}")
             },
             ToString::to_string,
         )
@@ -434,16 +451,6 @@ fn count(number: usize, what: &str) -> String {
 fn asked_at(state: &Path) -> Option<SystemTime> {
     let meta = std::fs::metadata(state.join(ASKED)).ok()?;
     meta.modified().ok()
-}
-
-/// When each key folder last changed: adding, replacing and moving a file aside all change its folder.
-fn key_folders(setup: &Setup) -> Vec<Option<SystemTime>> {
-    let changed = |folder: &PathBuf| {
-        std::fs::metadata(folder)
-            .and_then(|meta| meta.modified())
-            .ok()
-    };
-    setup.config.keys.iter().map(changed).collect()
 }
 
 fn settings(setup: &Setup) -> Settings {

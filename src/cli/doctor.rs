@@ -3,18 +3,21 @@
 //! Every check runs in a process of its own, this program again under hidden options, which is killed when it takes too
 //! long. This process itself never touches the share: where the server hangs, the table is still printed.
 
+mod examination;
+
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde_json::Value;
-use serde_json::json;
-
+use self::examination::Examination;
+use self::examination::invitation;
+use self::examination::is_not_run;
+use self::examination::not_run;
+pub(super) use self::examination::shown;
 use super::failure::Failure;
 use super::setup;
 use super::setup::Common;
 use super::suit;
-use super::voice::Style;
 use super::voice::Voice;
 use crate::chance::Chance;
 use crate::chance::OsChance;
@@ -29,21 +32,16 @@ use crate::doctor::Finding;
 use crate::doctor::Needs;
 use crate::doctor::Orders;
 use crate::doctor::State;
-use crate::doctor::Verdict;
 use crate::doctor::bench::Trouble;
 use crate::doctor::pair::meet;
 use crate::doctor::pair::meet::Search;
-use crate::doctor::verdict::Judgement;
 use crate::doctor::waits;
-use crate::escape;
 use crate::exit::Exit;
 use crate::id::NodeName;
 use crate::process::launch;
 use crate::process::launch::Trial;
 use crate::units;
 
-/// Version of `--json`.
-const VERSION: u32 = 1;
 /// How long making and removing the scratch folder may take.
 const FOLDER: Duration = Duration::from_secs(8);
 
@@ -54,7 +52,8 @@ const FOLDER: Duration = Duration::from_secs(8);
 /// Example, on both hosts at the same time: dispatch doctor --pair
 ///
 /// The verdict is MULTI (everything works), SINGLE (lanes between single nodes work, pools do not) or REFUSE. Exits 0
-/// where the share can be used and no check failed, else 1.
+/// where the share can be used and no check failed, else 1; with --pair 75 where the other host was not met, or went
+/// away: then nothing is known of the two together.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Answer with one JSON object
@@ -112,6 +111,11 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     if args.pair {
         orders.search = Some(search(args, &config)?);
     }
+    if let Some(search) = &orders.search {
+        let there = invitation(&orders, search);
+        let within = units::about_duration(args.within);
+        voice.note(&format!("waits up to {within} for the other host: {there}"));
+    }
     let examination = examine(&orders, |check| {
         args.only.is_empty() || args.only.contains(&check.number)
     });
@@ -119,6 +123,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         let found: Vec<(u8, Finding)> = examination
             .found
             .iter()
+            .filter(|(_, finding, _)| !is_not_run(finding))
             .map(|(check, finding, _)| (check.number, finding.clone()))
             .collect();
         suit::keep(&config, &found);
@@ -224,14 +229,6 @@ fn program() -> PathBuf {
     std::env::current_exe().unwrap_or_else(|_| PathBuf::from("dispatch"))
 }
 
-/// What an examination found.
-pub(super) struct Examination {
-    /// Checks with their findings and the milliseconds they took.
-    pub found: Vec<(&'static Check, Finding, u64)>,
-    /// What it comes to.
-    pub judgement: Judgement,
-}
-
 /// Whom to look for: the one named, else whoever comes.
 fn search(args: &Args, config: &Config) -> Result<Search, Failure> {
     let me = args.name.as_ref().or(config.node.as_ref());
@@ -253,8 +250,9 @@ pub(super) fn examine(orders: &Orders, wanted: impl Fn(&Check) -> bool) -> Exami
     let prepared = step(PREPARE, FOLDER, orders);
     let has_bench = prepared.state == State::Pass;
     let mut found = Vec::new();
+    let mut open = None;
     if orders.search.is_some() {
-        together(orders, has_bench, &wanted, &mut found);
+        open = together(orders, has_bench, &wanted, &mut found);
     }
     for check in CHECKS
         .iter()
@@ -264,7 +262,7 @@ pub(super) fn examine(orders: &Orders, wanted: impl Fn(&Check) -> bool) -> Exami
         let finding = match check.needs {
             // Why there is no scratch folder is told once, by the first check that needs one.
             Needs::Bench if !has_bench && check.number == 3 => prepared.clone(),
-            Needs::Bench if !has_bench => Finding::unknown("not run: there is no scratch folder"),
+            Needs::Bench if !has_bench => not_run("there is no scratch folder"),
             _ => step(check.number, Duration::from_secs(check.patience_s), orders),
         };
         found.push((check, finding, since(began)));
@@ -278,25 +276,30 @@ pub(super) fn examine(orders: &Orders, wanted: impl Fn(&Check) -> bool) -> Exami
             .iter()
             .map(|(check, finding, _)| (check.number, finding)),
     );
-    Examination { found, judgement }
+    Examination {
+        found,
+        judgement,
+        open,
+    }
 }
 
 fn since(began: Duration) -> u64 {
     u64::try_from(clock::precise().saturating_sub(began).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Meets the other host and runs the checks of two.
+/// Meets the other host and runs the checks of two. Returns why they were not all run.
 fn together(
     orders: &Orders,
     has_bench: bool,
     wanted: &impl Fn(&Check) -> bool,
     found: &mut Vec<(&'static Check, Finding, u64)>,
-) {
+) -> Option<String> {
     let wait_s = orders.search.as_ref().map_or(0, |search| search.wait_s);
     let met = match has_bench {
         true => step(MEET, Duration::from_secs(wait_s + 20), orders),
-        false => Finding::unknown("not run: there is no scratch folder"),
+        false => not_run("there is no scratch folder"),
     };
+    let is_unmet = met.state == State::Unknown;
     let session = met
         .facts
         .get("session")
@@ -313,9 +316,9 @@ fn together(
     {
         let began = clock::precise();
         let finding = match (gone, orders.session.is_some()) {
-            (_, false) if !std::mem::replace(&mut told, true) => met.clone(),
-            (_, false) => Finding::unknown("not run: the other host was not met"),
-            (true, true) => Finding::unknown("not run: the other host is gone"),
+            (_, false) if !is_unmet && !std::mem::replace(&mut told, true) => met.clone(),
+            (_, false) => not_run("the other host was not met"),
+            (true, true) => not_run("the other host is gone"),
             (false, true) => step(check.number, Duration::from_secs(check.patience_s), &orders),
         };
         gone |= finding
@@ -323,6 +326,13 @@ fn together(
             .get("errno")
             .is_some_and(|errno| *errno == nix::errno::Errno::ETIMEDOUT as i32);
         found.push((check, finding, since(began)));
+    }
+    match &orders.session {
+        None if is_unmet => Some(met.said),
+        Some(session) if found.iter().any(|(_, finding, _)| is_not_run(finding)) => {
+            Some(format!("'{}' was met and then went away", session.peer))
+        }
+        _ => None,
     }
 }
 
@@ -348,115 +358,4 @@ fn step(number: u8, patience: Duration, orders: &Orders) -> Finding {
         Ok(Trial::Stuck) => hung("; it could not even be killed"),
         Err(error) => bug(error.to_string()),
     }
-}
-
-impl Examination {
-    /// The status of the program.
-    pub(super) fn exit(&self) -> Exit {
-        let failed = self
-            .found
-            .iter()
-            .any(|(_, finding, _)| finding.state == State::Fail);
-        match self.judgement.verdict {
-            Verdict::Refuse => Exit::No,
-            _ if failed => Exit::No,
-            _ => Exit::Ok,
-        }
-    }
-
-    /// The findings that hold the verdict down.
-    pub(super) fn because(&self) -> impl Iterator<Item = (&'static Check, &Finding)> {
-        let named = |check: &&'static Check| self.judgement.because.contains(&check.number);
-        let all = self
-            .found
-            .iter()
-            .map(|(check, finding, _)| (*check, finding));
-        all.filter(move |(check, _)| named(check))
-    }
-
-    fn json(&self, orders: &Orders) -> Value {
-        let checks: Vec<Value> = self.found.iter().map(row).collect();
-        json!({
-            "version": VERSION,
-            "verdict": self.judgement.verdict,
-            "passing": self.judgement.passing,
-            "because": self.judgement.because,
-            "root": orders.root.display().to_string(),
-            "checks": checks,
-        })
-    }
-
-    fn show(&self, orders: &Orders, voice: &Voice) -> Result<(), Failure> {
-        voice.answer(&format!("{}", orders.root.display()))?;
-        for (check, finding, _) in &self.found {
-            let (style, word) = match finding.state {
-                State::Pass => (Style::Green, "pass"),
-                State::Info => (Style::Plain, "info"),
-                State::Warn => (Style::Yellow, "WARN"),
-                State::Unknown => (Style::Yellow, "????"),
-                State::Fail => (Style::Red, "FAIL"),
-            };
-            let word = voice.styled(style, word);
-            voice.answer(&format!(
-                "{word}  {:>2} {:<17} {}",
-                check.number,
-                check.name,
-                shown(&finding.said)
-            ))?;
-            let notable = !matches!(finding.state, State::Pass);
-            if let Some(advice) = finding.advice.as_ref().filter(|_| notable) {
-                voice.answer(&format!("{:27} -> {}", "", shown(advice)))?;
-            }
-        }
-        voice.answer("")?;
-        let verdict = self.judgement.verdict;
-        let style = match verdict {
-            Verdict::Multi => Style::Green,
-            Verdict::Single => Style::Yellow,
-            Verdict::Refuse => Style::Red,
-        };
-        let now = if self.judgement.passing {
-            ", for now"
-        } else {
-            ""
-        };
-        let means = match verdict {
-            Verdict::Multi => "everything works, pools included",
-            Verdict::Single => "lanes between single nodes work, pools do not",
-            Verdict::Refuse => "not usable",
-        };
-        voice.answer(&format!(
-            "{}  {means}{now}",
-            voice.styled(style, &verdict.to_string())
-        ))?;
-        for (check, finding) in self.because() {
-            voice.answer(&format!(
-                "  check {}, {}: {}",
-                check.number,
-                check.name,
-                shown(&finding.said)
-            ))?;
-        }
-        Ok(())
-    }
-}
-
-/// What a check said may be what the other host said: never believed by a terminal.
-pub(super) fn shown(text: &str) -> String {
-    escape::excerpt(text, 600)
-}
-
-fn row((check, finding, took): &(&'static Check, Finding, u64)) -> Value {
-    json!({
-        "number": check.number,
-        "name": check.name,
-        "shows": check.shows,
-        "state": finding.state,
-        "said": finding.said,
-        "advice": finding.advice,
-        "allows": finding.allows,
-        "passing": finding.passing,
-        "facts": finding.facts,
-        "ms": took,
-    })
 }

@@ -2,6 +2,9 @@
 //! process when the rounds hang with a file server and do not come back.
 
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
@@ -14,11 +17,14 @@ use crate::attempt::RunState;
 use crate::attempt::Runner;
 use crate::attempt::StopReason;
 use crate::attempt::local::LocalRunner;
+use crate::clock::BootTime;
 use crate::clock::Clock;
 use crate::exit::Exit;
+use crate::flow::Trouble;
 use crate::killswitch::Killswitch;
 use crate::limits;
 use crate::share::PatientShare;
+use crate::units;
 
 /// How long the rounds may take to end after a signal before the process ends without them.
 const END_PATIENCE: Duration = Duration::from_secs(20);
@@ -41,14 +47,26 @@ impl Drop for Over {
     }
 }
 
-/// Where the rounds are, as far as somebody who must not ask them can see.
+/// Least time between two lines about the share coming and going: what went and came meanwhile is not told.
+const LINE_PAUSE: Duration = Duration::from_secs(5);
+
+/// Where the rounds are, as far as somebody who must not ask them can see, and how they found the share.
 #[derive(Debug, Default)]
-pub(super) struct Pulse(AtomicU64);
+pub(super) struct Pulse(AtomicU64, Mutex<Option<String>>);
 
 impl Pulse {
     /// A round begins or ends: odd while one is under way.
     pub(super) fn beat(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A round found the share lost, or there.
+    pub(super) fn see(&self, lost: Option<&Trouble>) {
+        *self.lost() = lost.map(ToString::to_string);
+    }
+
+    fn lost(&self) -> MutexGuard<'_, Option<String>> {
+        self.1.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the round that is under way, if one is.
@@ -71,11 +89,16 @@ impl Ear {
     /// themselves, and the process ends.
     pub(super) fn listen(&self, voice: &Voice, heard: &Receiver<Heard>) {
         let (mut asked, mut before, mut returned) = (None, None, self.share.returned());
+        let mut word = LastWord::default();
         loop {
             match heard.recv_timeout(limits::HALT_LOOK) {
                 Ok(Heard::Over) | Err(RecvTimeoutError::Disconnected) => return,
                 Ok(Heard::Signal) => asked = asked.or(Some(self.clock.boot())),
                 Err(RecvTimeoutError::Timeout) => {}
+            }
+            let lost = self.pulse.lost().clone();
+            if let Some(line) = word.next(lost, self.clock.boot()) {
+                voice.warn(&line);
             }
             let now = self.pulse.under_way();
             if now.is_some() && now == before {
@@ -107,9 +130,64 @@ impl Ear {
             return;
         }
         for stem in self.runner.list().unwrap_or_default() {
-            if matches!(self.runner.state(&stem), Ok(RunState::Running)) {
+            let state = self.runner.state(&stem);
+            if matches!(
+                state,
+                Ok(RunState::Running | RunState::Ready | RunState::Preparing)
+            ) {
                 let _ = self.runner.stop(&stem, StopReason::Kill);
             }
         }
+    }
+}
+
+/// What was last said of the share.
+#[derive(Debug, Default)]
+struct LastWord {
+    /// When, and since when it was lost then.
+    said: Option<(BootTime, Option<BootTime>)>,
+}
+
+impl LastWord {
+    /// Returns the line to say now, if there is one: the share is lost, or is back.
+    fn next(&mut self, lost: Option<String>, now: BootTime) -> Option<String> {
+        let (at, since) = self.said.unzip();
+        let since = since.flatten();
+        let is_soon = at.is_some_and(|at| now.since(at) < LINE_PAUSE);
+        if lost.is_some() == since.is_some() || is_soon {
+            return None;
+        }
+        self.said = Some((now, lost.is_some().then_some(now)));
+        Some(match (lost, since) {
+            (Some(why), _) => format!("{why}; nothing starts until it is back, what runs goes on"),
+            (None, since) => {
+                let lasted = since.map_or(Duration::ZERO, |since| now.since(since));
+                let lasted = units::about_duration(lasted);
+                format!("the share is back after {lasted}: work goes on")
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_that_comes_and_goes_is_told_once_each_and_never_in_a_flood() {
+        let mut word = LastWord::default();
+        let at = |seconds: u64| BootTime(seconds * 1000);
+        let lost = || Some("share lost: x".to_owned());
+        assert_eq!(word.next(None, at(1)), None, "all is well");
+        let line = word.next(lost(), at(10)).unwrap();
+        assert!(line.starts_with("share lost: x; nothing starts"), "{line}");
+        assert_eq!(word.next(lost(), at(100)), None, "once");
+        let line = word.next(None, at(130)).unwrap();
+        assert!(line.contains("back after 2 min"), "{line}");
+        let lines = (131..=160).filter_map(|second| {
+            let state = if second % 2 == 0 { lost() } else { None };
+            word.next(state, at(second))
+        });
+        assert!(lines.count() <= 6, "it flickers");
     }
 }

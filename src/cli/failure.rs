@@ -62,6 +62,35 @@ impl Failure {
         &self.hints
     }
 
+    /// Says why a folder cannot be used as the share. One whose identity is configured was there once: it is away, and
+    /// comes back. Of any other it is more likely that its path is wrong, or that it was never laid out.
+    pub(super) fn of_root(error: root::Error, title: &str, was_there: bool) -> Self {
+        const WHERE: &str = "'dispatch config root' shows where the path comes from";
+        let exit = match was_there {
+            true => Exit::TryAgain,
+            false => Exit::Config,
+        };
+        match error {
+            root::Error::Share(error) if error.is_absent() => {
+                let message = format!("cannot use '{title}' as the share: it is not there");
+                Self::new(exit, message).hint(format!("is it mounted? {WHERE}"))
+            }
+            root::Error::Absent(_) if was_there => {
+                let message = format!("cannot use '{title}' as the share: it is not mounted there");
+                Self::new(exit, message).hint(format!(
+                    "the folder is there, and 'dispatch.json' of the share is not in it; {WHERE}"
+                ))
+            }
+            other => other.into(),
+        }
+    }
+
+    /// Returns whether it may be over by itself: the share is away, or failed.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self.exit, Exit::TryAgain | Exit::Io)
+    }
+
     /// Makes a failure of an error and everything that caused it.
     fn of(exit: Exit, error: &dyn std::error::Error) -> Self {
         let mut message = error.to_string();

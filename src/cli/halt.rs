@@ -26,6 +26,7 @@ use crate::event::Event;
 use crate::event::Sink;
 use crate::event::Word;
 use crate::exit::Exit;
+use crate::flow::lanes;
 use crate::id::NodeName;
 use crate::id::Party;
 use crate::killswitch;
@@ -38,16 +39,21 @@ use crate::share::Share;
 /// Stop new starts; touch KILLSWITCH in the root does the same
 ///
 /// Example: dispatch halt --node gpubox --reason "new driver"
+///
+/// Example: dispatch halt --lane pool.gpu
+///
+/// Nodes obey at their next look, and say so in 'dispatch status'. A node that does not find the name of the node or
+/// lane in its own configuration stops altogether.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Also end what runs
     #[arg(long)]
     kill: bool,
-    /// Only this node
+    /// Only this node; of a pool that it is a member of, the other members go on
     #[arg(long, value_name = "NODE", group = "which")]
     node: Option<NodeName>,
-    /// Only tasks from this lane, such as devbox-to-gpubox
-    #[arg(long, value_name = "LANE", group = "which")]
+    /// Only tasks from this lane, such as devbox-to-gpubox or devbox-to-pool.gpu; pool.gpu means every lane to it
+    #[arg(long, value_name = "LANE|pool.NAME", group = "which")]
     lane: Option<String>,
     /// Only this node, by a file on its own disk: works without the share
     #[arg(long, group = "which")]
@@ -104,16 +110,17 @@ impl Desk {
         self.share.as_deref().ok_or_else(|| missing.into())
     }
 
-    /// Every lane between this node and a peer, in both directions.
+    /// Every lane between this node and a peer, in both directions, and every lane of a pool that it serves or asks.
     fn lanes(&self) -> Result<Vec<Lane>, Failure> {
         let node = self.config.node()?;
-        let of_peer = |peer: &NodeName| {
-            [
-                Lane::new(peer.clone(), Party::from(node)),
-                Lane::new(node.clone(), Party::from(peer)),
-            ]
-        };
-        Ok(self.config.known_peers().flat_map(of_peer).collect())
+        let (peers, pools) = (&self.config.peers, &self.config.pools);
+        let to_peers = self.config.known_peers().map(Party::from);
+        let asked = lanes::asked(node, peers, pools).into_iter();
+        Ok(lanes::served(node, peers, pools)
+            .into_iter()
+            .chain(to_peers.map(|to| Lane::new(node.clone(), to)))
+            .chain(asked.map(|asked| asked.lane))
+            .collect())
     }
 
     /// Tells the audit log, durably; what cannot be told is said.
@@ -143,10 +150,15 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
 }
 
 pub(super) fn halt(args: &Args, desk: &Desk, say: &mut dyn Speech) -> Result<Exit, Failure> {
-    let name = HaltName {
-        scope: scope(args, desk)?,
-        nonce: desk.chance.nonce(),
-    };
+    for scope in scopes(args, desk)? {
+        one(args, desk, scope, say)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn one(args: &Args, desk: &Desk, scope: Scope, say: &mut dyn Speech) -> Result<(), Failure> {
+    let nonce = desk.chance.nonce();
+    let name = HaltName { scope, nonce };
     let (place, what) = match args.local {
         true => {
             let state = desk.config.state()?;
@@ -170,13 +182,43 @@ pub(super) fn halt(args: &Args, desk: &Desk, say: &mut dyn Speech) -> Result<Exi
         true => "and what runs is being ended",
         false => "what runs goes on; --kill ends it",
     };
+    let means = match args.local {
+        true => "nothing starts on it".to_owned(),
+        false => means(&name.scope, &desk.config),
+    };
     say.note(&format!(
-        "halted {what}: nothing starts after the next look; {rest}"
+        "halted {what}, from the next look on: {means}; {rest}"
     ));
     let local = if args.local { " --local" } else { "" };
     say.note(&format!("'dispatch resume{local} {name}' lifts it"));
-    say.answer(&format!("{place}\n"))?;
-    Ok(Exit::Ok)
+    say.answer(&format!("{place}\n"))
+}
+
+/// Says what a halt stops, and what not.
+fn means(scope: &Scope, config: &Config) -> String {
+    match scope {
+        Scope::Everything => "nothing starts on any node of this share".to_owned(),
+        Scope::Node(node) => {
+            let pools = config.pools.iter();
+            let serves = pools.filter(|(_, members)| members.contains(node) && members.len() > 1);
+            let pools: Vec<String> = serves.map(|(pool, _)| format!("pool.{pool}")).collect();
+            match pools.as_slice() {
+                [] => format!("nothing starts on {node}"),
+                _ => format!(
+                    "nothing starts on {node} (the other members of {} go on)",
+                    pools.join(" and ")
+                ),
+            }
+        }
+        Scope::Lane(lane) if lane.pool().is_some() => {
+            let Lane { from, to, .. } = lane;
+            format!("no task of {from} starts on any member of {to}, they wait in its inbox")
+        }
+        Scope::Lane(lane) => {
+            let Lane { from, to, .. } = lane;
+            format!("no task of {from} starts on {to}")
+        }
+    }
 }
 
 fn because(reason: &str) -> String {
@@ -186,25 +228,34 @@ fn because(reason: &str) -> String {
     }
 }
 
-fn scope(args: &Args, desk: &Desk) -> Result<Scope, Failure> {
+/// What is meant: one thing, or every lane to a pool.
+fn scopes(args: &Args, desk: &Desk) -> Result<Vec<Scope>, Failure> {
     if let Some(node) = &args.node {
-        if node != desk.config.node()? {
+        if node != desk.config.node()? && !desk.config.known_nodes().contains(node) {
             desk.config.peer(node)?;
         }
-        return Ok(Scope::Node(node.clone()));
+        return Ok(vec![Scope::Node(node.clone())]);
     }
     let Some(text) = &args.lane else {
-        return Ok(Scope::Everything);
+        return Ok(vec![Scope::Everything]);
     };
     let lanes = desk.lanes()?;
     let known: Vec<String> = lanes.iter().map(ToString::to_string).collect();
-    let lane = lanes.into_iter().find(|lane| lane.to_string() == *text);
-    lane.map(Scope::Lane).ok_or_else(|| {
+    let is_meant = |lane: &Lane| {
+        let is_pool = lane.pool().is_some() && lane.to.as_str() == text;
+        is_pool || lane.to_string() == *text
+    };
+    let meant: Vec<Scope> = lanes
+        .into_iter()
+        .filter(is_meant)
+        .map(Scope::Lane)
+        .collect();
+    if meant.is_empty() {
         let text = escape::excerpt(text, 80);
-        Failure::new(
-            Exit::NotFound,
-            format!("'{text}' is not a lane of this node"),
-        )
-        .hint(format!("known lanes: {}", known.join(" ")))
-    })
+        let message = format!("'{text}' is not a lane of this node");
+        return Err(
+            Failure::new(Exit::NotFound, message).hint(format!("known lanes: {}", known.join(" ")))
+        );
+    }
+    Ok(meant)
 }

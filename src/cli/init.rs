@@ -3,6 +3,8 @@
 //! May be repeated: what is there stays as it is. A crash leaves a share that is partly laid out, or a configuration
 //! that is not there yet; the same command finishes either.
 
+mod steps;
+
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -102,11 +104,35 @@ fn pool(text: &str) -> Result<(NodeName, Vec<NodeName>), String> {
 /// # Errors
 /// [`Failure`]; what was made stays, and running it again goes on from there.
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
+    let Some(made) = make(args, voice)? else {
+        return Ok(Exit::Ok);
+    };
+    steps::verdict(
+        &args.common,
+        made.file.as_deref(),
+        made.answers.pools.len(),
+        voice,
+    );
+    if let Some(file) = made.file {
+        steps::tell(&made.answers, &file, voice);
+    }
+    Ok(Exit::Ok)
+}
+
+/// What was made.
+struct Made {
+    answers: Answers,
+    /// The configuration, where it is new.
+    file: Option<PathBuf>,
+}
+
+/// Lays out the share and writes the configuration. `None` where it was only to be printed.
+fn make(args: &Args, voice: &Voice) -> Result<Option<Made>, Failure> {
     let (config, target) = before(args)?;
     let mut answers = answers(args, &config)?;
     if args.print {
         voice.raw(config::template(&answers).as_bytes())?;
-        return Ok(Exit::Ok);
+        return Ok(None);
     }
     let root = config.root()?;
     let node = config.node()?;
@@ -128,7 +154,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         root.display(),
         node
     ));
-    match target {
+    match &target {
         None => {
             let file = config.file.as_deref().unwrap_or(Path::new("dispatch.toml"));
             voice.note(&format!("kept '{}' as it is", file.display()));
@@ -154,13 +180,13 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         Some(path) => {
             answers.root_id = uuid::Uuid::try_parse(&identity.uuid).ok();
             let text = config::template(&answers);
-            write(&path, text.as_bytes())?;
+            write(path, text.as_bytes())?;
             voice.note(&format!("wrote '{}'", path.display()));
-            next_steps(&answers, voice);
         }
     }
     voice.answer(&format!("{}\t{}", identity.uuid, root.display()))?;
-    Ok(Exit::Ok)
+    let file = target;
+    Ok(Some(Made { answers, file }))
 }
 
 /// Returns what is configured so far, and where a file is to be written if there is none.
@@ -390,33 +416,6 @@ fn lay_out(root: &Path, lanes: &[Lane]) -> Result<root::Identity, Failure> {
     let fresh = chance.task_id(clock.unix_ms()).to_string();
     let transport = FolderTransport::over(share, clock, chance);
     Ok(root::lay_out(&transport, lanes, &fresh)?)
-}
-
-fn next_steps(answers: &Answers, voice: &Voice) {
-    for (peer, _) in &answers.peers {
-        voice.note(&format!(
-            "next: 'dispatch key new-link {peer}' on one host, and carry the key to the other one"
-        ));
-    }
-    let asked = answers.pools.iter().filter(|(_, members)| {
-        let me = answers.node.as_ref();
-        me.is_some_and(|me| !members.contains(me))
-    });
-    for (pool, members) in asked {
-        let members: Vec<&str> = members.iter().map(NodeName::as_str).collect();
-        voice.note(&format!(
-            "next: 'dispatch key new-link pool.{pool}' here, and carry the key to {}",
-            members.join(" and ")
-        ));
-    }
-    if answers.peers.is_empty() {
-        voice.note(
-            "next: make a peer known with a [peer.NAME] table, then run 'dispatch init' again",
-        );
-    }
-    if answers.peers.iter().any(|(_, accept)| *accept) {
-        voice.note("next: 'dispatch-watch' runs what comes in");
-    }
 }
 
 #[cfg(test)]

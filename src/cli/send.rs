@@ -40,8 +40,8 @@ use crate::units;
 ///
 /// Example: dispatch-send --to gpubox --request "run the test suite and report numbers"
 ///
-/// Prints `<id><TAB><path>` once the task is safely on the share. With --wait it prints the answer instead and exits by
-/// the outcome.
+/// Prints `<id><TAB><path>` as soon as the task is safely on the share. With --wait the answer follows it, and the exit
+/// status is that of the outcome.
 #[derive(Debug, ClapArgs)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file"])))]
 pub struct Args {
@@ -93,11 +93,11 @@ pub struct Args {
     /// A label to find it by; may be repeated
     #[arg(long = "tag", value_name = "WORD")]
     tags: Vec<String>,
-    /// Wait for the outcome, at most this long; print the answer and exit by it
+    /// Wait for the outcome, at most this long; print the answer after the id, and exit by it
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
           default_missing_value = "forever", value_parser = wait::deadline)]
     wait: Option<wait::Deadline>,
-    /// Print one JSON object
+    /// Print one JSON object; with --wait a second one, the outcome
     #[arg(long)]
     json: bool,
     /// Envelope: 3, or 2 for a watcher of the original
@@ -147,19 +147,24 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         voice.warn("results come as files; 'discord' is not announced from here");
     }
     let sent = publish(args, &setup, &lane, &task)?;
-    tell(&setup, &sent, &task, voice);
-    warn_if_halted(&setup, &lane, voice);
-    pooled::tell_watcher(&setup, &lane, &task);
     let path = setup
         .config
         .root()?
         .join(inbox(&sent).path())
         .join(&sent.name);
+    // At once: whoever loses sight of it from here on has its id.
+    match &sent.publish {
+        Publish::Published => show(args, voice, &sent, &path, "published")?,
+        Publish::Failed(_) => {}
+        Publish::Unknown { .. } => show(args, voice, &sent, &path, "unknown")?,
+    }
+    tell(&setup, &sent, &task, voice);
+    warn_if_halted(&setup, &lane, voice);
+    pooled::tell_watcher(&setup, &lane, &task);
     match &sent.publish {
         Publish::Published => {}
         Publish::Failed(error) => return Err(Failure::from(error.clone())),
         Publish::Unknown { error, .. } => {
-            show(args, voice, &sent, &path, "unknown")?;
             return Err(Failure::new(
                 Exit::TryAgain,
                 format!("it is not known whether the task was published: {error}"),
@@ -171,10 +176,8 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         }
     }
     let Some(deadline) = args.wait else {
-        show(args, voice, &sent, &path, "published")?;
         return Ok(Exit::Ok);
     };
-    voice.note(&format!("{}\t{}", sent.id, path.display()));
     let wanted = wait::Wanted {
         id: sent.id,
         lane,

@@ -52,6 +52,7 @@ use crate::place::Place;
 use crate::share::Cache;
 use crate::share::FolderShare;
 use crate::share::PatientShare;
+use crate::share::ROOT;
 use crate::share::Share;
 use crate::share::mounted_as;
 use crate::transport::FolderTransport;
@@ -243,16 +244,9 @@ impl Setup {
     /// # Errors
     /// [`Failure`]: not mounted, not laid out, or another share than the configured one.
     pub fn check_root(&self) -> Result<(), Failure> {
-        let found = root::identity(&*self.transport).map_err(|error| match error {
-            root::Error::Share(error) if error.is_absent() => Failure::new(
-                Exit::Config,
-                format!(
-                    "cannot use '{}' as the share: it is not there",
-                    self.transport.title()
-                ),
-            )
-            .hint("is it mounted? 'dispatch config root' shows where the path comes from"),
-            other => other.into(),
+        let found = root::identity(&*self.transport).map_err(|error| {
+            let was_there = self.config.root_id.is_some();
+            Failure::of_root(error, &self.transport.title(), was_there)
         })?;
         match self.config.root_id {
             Some(wanted) if wanted.to_string() != found.uuid => Err(Failure::new(
@@ -426,7 +420,7 @@ pub fn reach(root: &Path) -> PatientShare {
 pub fn real_root(config: &Config, share: &PatientShare) -> Option<PathBuf> {
     let root = config.root.clone()?;
     let wanted = root.clone();
-    let found = share.errand("find", "the root", move || wanted.canonicalize().ok());
+    let found = share.errand("find", ROOT, move || wanted.canonicalize().ok());
     Some(found.ok().flatten().unwrap_or(root))
 }
 
@@ -454,12 +448,7 @@ pub fn read_keys(
     root: Option<PathBuf>,
     insecure: bool,
 ) -> Result<(Keyring, Vec<String>), Failure> {
-    let storage = if insecure {
-        Storage::Insecure
-    } else {
-        Storage::Local
-    };
-    let guard = Guard::with_resolved(root, storage);
+    let guard = guard(root, insecure);
     let (mut all, mut problems) = (Vec::new(), Vec::new());
     for folder in &config.keys {
         match Drawer::read(folder, &guard) {
@@ -472,6 +461,16 @@ pub fn read_keys(
         }
     }
     Ok((Keyring::of(all), problems))
+}
+
+/// Returns the conditions under which a key of this node is used. `root` is that of the share ([`real_root`]).
+pub(super) fn guard(root: Option<PathBuf>, insecure: bool) -> Guard {
+    let storage = if insecure {
+        Storage::Insecure
+    } else {
+        Storage::Local
+    };
+    Guard::with_resolved(root, storage)
 }
 
 /// Returns whether a folder of keys is none of ours: absent; or closed to this user where there is another folder. That

@@ -3,6 +3,7 @@
 //! What passes (full, read-only, no answer) is no reason against starting: the watcher waits for it to be over.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::doctor;
@@ -49,7 +50,7 @@ pub fn verdict(setup: &Setup) -> Result<Remembered, Failure> {
 }
 
 /// What is mounted at the root, by its name alone: nothing is touched.
-fn mount(config: &Config) -> Option<Mount> {
+pub(super) fn mount(config: &Config) -> Option<Mount> {
     let root = std::path::absolute(config.root.as_ref()?).ok()?;
     Table::read().ok()?.of(&root).cloned()
 }
@@ -106,21 +107,39 @@ fn otherwise(found: &[(u8, Finding)]) -> Verdict {
 
 /// The checks of a start, in one process that is killed when it takes too long.
 fn ask(setup: &Setup) -> Result<Vec<(u8, Finding)>, Failure> {
-    let orders = doctor::orders(&setup.config, true)?;
-    let unknown = |why: String| {
-        vec![(
-            2,
-            Finding::unknown(why).advise("'dispatch doctor' says more"),
-        )]
-    };
-    let text = match serde_json::to_string(&orders) {
-        Ok(text) => text,
-        Err(error) => return Ok(unknown(error.to_string())),
-    };
-    let number = doctor::BRIEF.to_string();
-    let words = ["doctor", "--check", &number, "--orders", &text].map(OsStr::new);
-    Ok(
-        match launch::trial(&orders.program, &words, BRIEF, &SystemClock) {
+    Ok(Question::of(&setup.config)?.ask())
+}
+
+/// The checks of a start, as a question that any thread can ask.
+pub(super) struct Question {
+    program: PathBuf,
+    orders: Result<String, String>,
+}
+
+impl Question {
+    pub(super) fn of(config: &Config) -> Result<Self, Failure> {
+        let orders = doctor::orders(config, true)?;
+        Ok(Self {
+            orders: serde_json::to_string(&orders).map_err(|error| error.to_string()),
+            program: orders.program,
+        })
+    }
+
+    /// Asks, in a process that is killed when it takes too long.
+    pub(super) fn ask(&self) -> Vec<(u8, Finding)> {
+        let unknown = |why: String| {
+            vec![(
+                2,
+                Finding::unknown(why).advise("'dispatch doctor' says more"),
+            )]
+        };
+        let text = match &self.orders {
+            Ok(text) => text,
+            Err(why) => return unknown(why.clone()),
+        };
+        let number = doctor::BRIEF.to_string();
+        let words = ["doctor", "--check", &number, "--orders", text].map(OsStr::new);
+        match launch::trial(&self.program, &words, BRIEF, &SystemClock) {
             Ok(Trial::Finished(output)) => serde_json::from_slice(&output.stdout)
                 .unwrap_or_else(|error| unknown(error.to_string())),
             Ok(_) => unknown(format!(
@@ -128,8 +147,31 @@ fn ask(setup: &Setup) -> Result<Vec<(u8, Finding)>, Failure> {
                 BRIEF.as_secs()
             )),
             Err(error) => unknown(error.to_string()),
-        },
-    )
+        }
+    }
+}
+
+/// What is known of a share that was just examined again. What a full examination of this mount found before still
+/// counts, unless the share is refused now: a name alone proves less than two hosts did.
+pub(super) fn again(setup: &Setup, found: &[(u8, Finding)], mount: Option<Mount>) -> Remembered {
+    let now = setup.clock.wall();
+    let judged = remembered(found, mount, now.unix(), false);
+    if judged.judgement.verdict == Verdict::Refuse {
+        return judged;
+    }
+    let kept = setup.config.state().ok().and_then(Remembered::read);
+    kept.filter(|kept| kept.full && kept.holds(judged.mount.as_ref(), now))
+        .unwrap_or(judged)
+}
+
+/// Says what decides, in one sentence.
+pub(super) fn because(known: &Remembered) -> String {
+    let shown = |reason: &Reason| {
+        let said = super::doctor::shown(&reason.said);
+        format!("check {}, {}: {said}", reason.number, reason.name)
+    };
+    let all: Vec<String> = known.reasons.iter().map(shown).collect();
+    all.join("; ")
 }
 
 /// Refuses a share that must not be served, unless the operator said otherwise; warns of what passes. Returns what the
@@ -166,22 +208,18 @@ pub fn vet(setup: &Setup, insecure: bool, voice: &Voice) -> Result<Verdict, Fail
     Err(refusal(setup, &known, &said))
 }
 
-/// Leaves the pools that this node is a member of to others where the share is not good enough for several claimants:
-/// a pool needs one winner of two hosts, and a listing that is true.
-pub fn without_pools(setup: &mut Setup, share: Verdict, voice: &Voice) {
+/// Says which pools this node does not serve, where the share is not good enough for several claimants: a pool needs
+/// one winner of two hosts, and a listing that is true.
+pub fn tell_pools(setup: &Setup, share: Verdict, voice: &Voice) {
     if share.allows_pools() {
         return;
     }
-    let node = setup.node.clone();
-    setup.config.pools.retain(|pool, members| {
-        let serves = members.contains(&node);
-        if serves {
-            voice.warn(&format!(
-                "pool '{pool}' is not served: the share is {share} ('dispatch doctor --pair' may prove more)"
-            ));
-        }
-        !serves
-    });
+    let pools = setup.config.pools.iter();
+    for (pool, _) in pools.filter(|(_, members)| members.contains(&setup.node)) {
+        voice.warn(&format!(
+            "pool '{pool}' is not served: the share is {share} ('dispatch doctor --pair' may prove more)"
+        ));
+    }
 }
 
 /// The failure of a refused share.
@@ -206,25 +244,14 @@ pub(super) fn refusal(setup: &Setup, known: &Remembered, said: &str) -> Failure 
 /// [`Failure`] where it is refused.
 pub fn in_a_word(setup: &Setup) -> Result<String, Failure> {
     let known = verdict(setup)?;
-    let why: Vec<String> = known
-        .reasons
-        .iter()
-        .map(|reason| {
-            format!(
-                "check {}, {}: {}",
-                reason.number,
-                reason.name,
-                super::doctor::shown(&reason.said)
-            )
-        })
-        .collect();
+    let why = because(&known);
     if known.judgement.verdict == Verdict::Refuse {
-        return Err(refusal(setup, &known, &why.join("; ")));
+        return Err(refusal(setup, &known, &why));
     }
     let lead = known.judgement.verdict.to_string();
     Ok(if why.is_empty() {
         lead
     } else {
-        format!("{lead} ({})", why.join("; "))
+        format!("{lead} ({why})")
     })
 }

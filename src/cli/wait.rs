@@ -142,14 +142,19 @@ fn find(
             Deadline::After(time) => setup.clock.boot().since(began) >= time,
         };
         match found {
-            Err(failure) if failure.exit() == Exit::TryAgain && !over => {
+            Err(failure) if failure.passes() && !over => {
                 if !is_told {
-                    voice.warn(&format!("{failure}; waiting"));
+                    voice.warn(&format!("{failure}; waiting until it is back"));
                     is_told = true;
                 }
                 setup.clock.sleep(LOOK);
             }
-            other => return other,
+            other => {
+                if is_told && other.is_ok() {
+                    voice.note("the share is back");
+                }
+                return other;
+            }
         }
     }
 }
@@ -174,8 +179,7 @@ pub fn one(
             return show(voice, &answered, as_json);
         }
         if !wait.pause() {
-            still_open(setup, voice, wanted, as_json)?;
-            return Ok(Exit::StillRunning);
+            return still_open(setup, voice, wanted, as_json);
         }
     }
 }
@@ -213,10 +217,11 @@ fn several(
         }
         wanted = left;
         if !wait.pause() {
+            let mut exit = Exit::StillRunning;
             for one in &wanted {
-                still_open(setup, voice, one, args.json)?;
+                exit = still_open(setup, voice, one, args.json)?;
             }
-            return Ok(Exit::StillRunning);
+            return Ok(exit);
         }
     }
 }
@@ -249,32 +254,47 @@ fn look(
         Ok(Some(Err(doubt))) => wait.tell(voice, &format!("not believed: {doubt}")),
         Ok(None) => {}
         Err(error) if error.is_hopeless() => return Err(error.into()),
-        Err(error) => wait.tell(voice, &format!("{error}; waiting")),
+        Err(error) => wait.lose(voice, &error.into()),
     }
     Ok(None)
 }
 
-fn still_open(setup: &Setup, voice: &Voice, wanted: &Wanted, as_json: bool) -> Result<(), Failure> {
-    let whereabouts = setup.sender().find(&wanted.lane, wanted.id, wanted.digest);
-    let state = match &whereabouts {
+/// Says where a task is for which the wait was too short. Where the share is away, nobody knows whether it is still
+/// open.
+fn still_open(
+    setup: &Setup,
+    voice: &Voice,
+    wanted: &Wanted,
+    as_json: bool,
+) -> Result<Exit, Failure> {
+    let found = setup.check_root().and_then(|()| {
+        let sender = setup.sender();
+        Ok(sender.find(&wanted.lane, wanted.id, wanted.digest)?)
+    });
+    let exit = match found {
+        Ok(_) => Exit::StillRunning,
+        Err(_) => Exit::TryAgain,
+    };
+    let state = match &found {
         Ok(Whereabouts::Open(Stage::Inbox, _)) => "queued",
         Ok(Whereabouts::Open(Stage::PendingAck, _)) => "waits for an approval",
         Ok(Whereabouts::Open(_, _)) => "taken in or running",
         Ok(Whereabouts::Absent) => "nowhere to be seen",
         Ok(Whereabouts::Doubtful(_)) => "answered, but the answer cannot be believed",
         Ok(Whereabouts::Answered(_)) => "just answered",
-        Err(_) => "not known: the share does not answer",
+        Err(_) => "not known: the share is away",
     };
     if as_json {
         let line = json!({"version": 1, "id": wanted.id, "state": "open", "where": state});
-        return voice.answer(&line.to_string());
+        voice.answer(&line.to_string())?;
+        return Ok(exit);
     }
-    voice.note(&format!(
-        "{} {state}; 'dispatch why {}' says more",
-        wanted.id.short(),
-        wanted.id
-    ));
-    Ok(())
+    let more = match exit {
+        Exit::StillRunning => format!("'dispatch why {}' says more", wanted.id),
+        _ => format!("'dispatch wait {}' resolves it when it is back", wanted.id),
+    };
+    voice.note(&format!("{} {state}; {more}", wanted.id.short()));
+    Ok(exit)
 }
 
 /// Returns every open task of this node, over all lanes.

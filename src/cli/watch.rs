@@ -66,7 +66,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let mut flags = args.common.flags();
     flags.poll = args.poll;
     flags.slots = args.slots;
-    let mut setup = Setup::of(setup::load(flags, false)?, &args.common, voice)?;
+    let setup = Setup::of(setup::load(flags, false)?, &args.common, voice)?;
     if args.check {
         return check::run(&setup, voice);
     }
@@ -90,9 +90,10 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         other => other?,
     }
     let share = suit::vet(&setup, args.insecure_share, voice)?;
-    suit::without_pools(&mut setup, share, voice);
+    suit::tell_pools(&setup, share, voice);
     setup.patient.wait_at_most(limits::SHARE_PATIENCE);
-    let daemon = Daemon::assemble(&setup, &state, args.adopt)?;
+    let mut daemon = Daemon::assemble(&setup, &state, args.adopt)?;
+    daemon.stand_on(&setup, share, args.insecure_share);
     if args.once {
         daemon.drain(&setup)
     } else {

@@ -9,6 +9,7 @@ use crate::config::read::Reading;
 use crate::config::tables::Mentions;
 use crate::id::NodeName;
 use crate::policy::AckRule;
+use crate::policy::PeerPolicy;
 
 /// Checks names that the file mentions against the names it defines.
 pub(super) fn names(config: &Config, mentions: &Mentions, reading: &mut Reading<'_>) {
@@ -150,5 +151,26 @@ impl Config {
             }
         }
         found
+    }
+
+    /// Returns what nobody may approve here, a sentence each: allowed, and no fault as long as nobody asks for it.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let asks = |peer: &PeerPolicy| match peer.require_ack {
+            AckRule::Dangerous | AckRule::Asked => peer.accept,
+            // The first is a doubt already, and the second refuses what asks.
+            AckRule::Always | AckRule::Never => false,
+        };
+        let peers = self.peers.iter().filter(|(_, peer)| asks(peer));
+        let alone = peers.filter(|(name, _)| self.approvers_of(name, false).next().is_none());
+        alone
+            .map(|(name, _)| {
+                format!(
+                    "a task of peer '{name}' that asks for an approval waits here until it expires: \
+                     nobody may give it. Name an approver with [approver.NAME], or set require_ack = \"never\" \
+                     to refuse such tasks"
+                )
+            })
+            .collect()
     }
 }

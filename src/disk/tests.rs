@@ -51,3 +51,18 @@ fn a_lock_has_one_holder() {
     assert!(!LockFile::is_held(&path).unwrap());
     assert!(LockFile::try_take(&path).is_ok());
 }
+
+#[test]
+fn a_question_takes_the_lock_from_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lock");
+    create_new(&path, b"", 0o600).unwrap();
+    let question = File::open(&path).unwrap();
+    fs2::FileExt::try_lock_shared(&question).unwrap();
+    let asker = std::thread::spawn(move || {
+        std::thread::sleep(QUESTION_LOOK * 5);
+        drop(question);
+    });
+    LockFile::try_take(&path).unwrap();
+    asker.join().unwrap();
+}

@@ -252,7 +252,11 @@ fn card(node: &Node, peer: &NodeName) -> Heartbeat {
         reason,
         tasks,
         audit: node.sink.head(),
-        extensions: lanes::marks(&node.settings.node, &node.settings.pools),
+        extensions: if node.may_pool() {
+            lanes::marks(&node.settings.node, &node.settings.pools)
+        } else {
+            lanes::marks(&node.settings.node, &lanes::Pools::new())
+        },
         profiles: allowed
             .filter(|peer| peer.accept)
             .map(|peer| peer.profiles.iter().take(TASKS_MAX).cloned().collect())

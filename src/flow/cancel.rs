@@ -156,10 +156,13 @@ fn honour(node: &mut Node, id: TaskId, cancel: &Cancel) -> Result<(), Error> {
     let Some(known) = node.journal.known(id) else {
         return Ok(());
     };
+    let why = format!("cancelled by {}: {}", cancel.from, cancel.reason);
     match known.phase {
-        Phase::Started => finish::stop(node, id, StopReason::Cancel),
+        Phase::Started => {
+            let how = (StopReason::Cancel, Status::Cancelled);
+            finish::stop_for(node, id, how, &why)
+        }
         Phase::Admitted | Phase::Parked | Phase::Returned => {
-            let why = format!("cancelled by {}: {}", cancel.from, cancel.reason);
             decide::without_run(node, id, Status::Cancelled, None, &why)
         }
         // It ended before the wish came.

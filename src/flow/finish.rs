@@ -1,8 +1,11 @@
 //! An executor's report → a decided outcome, or another attempt.
 
+use std::time::Duration;
+
 use super::Error;
 use super::Node;
 use super::decide;
+use super::permit;
 use super::pool;
 use super::start;
 use crate::attempt::Report;
@@ -30,6 +33,8 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
             Ok(true) => {
                 node.now.running.remove(&id);
                 node.now.handed.remove(&id);
+                node.now.stops.remove(&id);
+                node.now.starting.remove(&id);
                 ended += 1;
             }
             Ok(false) => {}
@@ -66,6 +71,18 @@ pub(super) fn stop(node: &mut Node, id: TaskId, reason: StopReason) -> Result<()
     Ok(())
 }
 
+/// Ends one attempt because somebody says so. What is said is told in the outcome, if it ends so.
+pub(super) fn stop_for(
+    node: &mut Node,
+    id: TaskId,
+    (reason, status): (StopReason, Status),
+    why: &str,
+) -> Result<(), Error> {
+    let stops = &mut node.now.stops;
+    stops.entry(id).or_insert_with(|| (status, why.to_owned()));
+    stop(node, id, reason)
+}
+
 /// Looks at one attempt. Returns whether it is over. Also used for what a restarted node finds.
 pub(super) fn one(node: &mut Node, id: TaskId) -> Result<bool, Error> {
     let Some(known) = node.journal.known(id) else {
@@ -84,9 +101,19 @@ pub(super) fn one(node: &mut Node, id: TaskId) -> Result<bool, Error> {
             node.now.handed.insert(id);
             Ok(false)
         }
-        RunState::Prepared => never_taken(node, id, &claim),
+        RunState::Preparing | RunState::Ready => {
+            node.now.handed.insert(id);
+            if !node.now.starting.contains_key(&id) {
+                // Found by a watcher that did not begin it.
+                let plan = node.runner.plan(&claim)?;
+                let event = plan.map(|plan| permit::event(&plan));
+                node.now.starting.insert(id, event);
+            }
+            never_taken(node, id, &claim, limits::READY_MAX)
+        }
+        RunState::Prepared => never_taken(node, id, &claim, limits::HAND_OVER_MAX),
         RunState::Void if phase == Phase::Started => {
-            start::missed(node, id, "no executor took it")?;
+            never_started(node, id)?;
             Ok(true)
         }
         RunState::Void | RunState::Absent => {
@@ -113,23 +140,29 @@ fn absent(node: &mut Node, id: TaskId, claim: &str, phase: Phase) -> Result<(), 
     if ended > 0 || phase == Phase::Finished || node.now.handed.contains(&id) {
         return lost(node, id, claim, ended);
     }
-    start::missed(node, id, "no executor took it")
+    never_started(node, id)
 }
 
-/// An executor that died before it took its run directory will never report. Its permit is long worthless, so nothing
-/// is lost by making sure.
-fn never_taken(node: &mut Node, id: TaskId, claim: &str) -> Result<bool, Error> {
+/// A start that did not happen is told: it costs the task nothing but time, and somebody wonders where that went.
+fn never_started(node: &mut Node, id: TaskId) -> Result<(), Error> {
+    let why = "no executor took it";
+    node.tell(&Event::of(Word::ExecSpawnErr).task(id).say(why));
+    start::missed(node, id, why)
+}
+
+/// An executor that died or hangs before it took its run directory will never report. Making sure loses nothing.
+fn never_taken(node: &mut Node, id: TaskId, claim: &str, most: Duration) -> Result<bool, Error> {
     // Orders that cannot be read (a full disk, while they were written) are nothing to wait for.
     let plan = node.runner.plan(claim).ok().flatten();
-    let looked = plan.map(|plan| plan.permit.looked);
+    let handed = plan.map(|plan| plan.handed);
     let now = node.clock.boot();
-    if looked.is_some_and(|looked| now.since(looked) < limits::HAND_OVER_MAX) {
+    if handed.is_some_and(|handed| now.since(handed) < most) {
         return Ok(false);
     }
     if !node.runner.void(claim)? {
         return Ok(false);
     }
-    start::missed(node, id, "no executor took it")?;
+    never_started(node, id)?;
     Ok(true)
 }
 
@@ -150,6 +183,11 @@ fn reported(node: &mut Node, id: TaskId, claim: &str, report: &Report) -> Result
         return Ok(());
     };
     fill(&mut answer, report);
+    if let Some((status, why)) = node.now.stops.get(&id)
+        && *status == report.status
+    {
+        answer.detail = Some(why.clone());
+    }
     decide::decide(node, id, answer)
 }
 

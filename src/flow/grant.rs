@@ -166,7 +166,9 @@ fn look(node: &mut Node, asked: &Asked) -> Result<usize, Error> {
     let mut control = control_names(&node.transport.list(&control)?);
     let hopeful = looked_in_vain_less(node, lane, &open);
     let (mut decided, mut again) = (0, hopeful > limits::PASS_ENTRIES_MAX);
-    for claim in open.into_iter().take(limits::PASS_ENTRIES_MAX) {
+    // Those that were looked at in vain often come in turn, a few at a look.
+    let most = hopeful + limits::CANDIDATES_MAX;
+    for claim in open.into_iter().take(limits::PASS_ENTRIES_MAX.min(most)) {
         let before = node.journal.granted(claim.id).cloned();
         let settled = match judge(node, asked, &claim, &mut control) {
             Ok(settled) => settled,

@@ -5,7 +5,8 @@
 //! | [`send`] | nothing → `tmp/` → `inbox/` |
 //! | `admit` | `inbox/` → `processing/`, proved, judged |
 //! | `park` | `processing/` ⇄ `pending-ack/`, by decisions of approvers |
-//! | `start` | marker, looks, journal, permit, executor |
+//! | `start` | marker, looks, journal, executor |
+//! | `permit` | the last look; the agent goes |
 //! | `finish` | an executor's report → a decided outcome |
 //! | `decide` | an outcome is sealed and journalled |
 //! | `commit` | `processing/` → `done/` or `rejected/`, reveal, close |
@@ -42,8 +43,8 @@ pub mod grant;
 pub mod granted;
 mod junk;
 pub mod lanes;
-mod pace;
 mod park;
+mod permit;
 mod pool;
 mod receive;
 pub mod recover;
@@ -66,6 +67,7 @@ use std::time::Duration;
 pub use lanes::Asked;
 pub use lanes::Pools;
 pub use round::Round;
+pub use view::Fitness;
 pub use view::Trouble;
 pub use view::View;
 
@@ -77,6 +79,7 @@ use crate::clock::Clock;
 use crate::clock::Timestamp;
 use crate::entry::ClaimName;
 use crate::envelope;
+use crate::event::Code;
 use crate::event::Event;
 use crate::event::Sink;
 use crate::id::NodeName;
@@ -88,12 +91,14 @@ use crate::journal;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
 use crate::killswitch::Killswitch;
+use crate::outcome::Status;
 use crate::place::Lane;
 use crate::planted;
 use crate::planted::Bug;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::profile::Profile;
+use crate::reason::Reason;
 use crate::share::ShareError;
 use crate::slots;
 use crate::transport::Transport;
@@ -211,12 +216,14 @@ pub struct Memory {
     pub(crate) not_before: HashMap<TaskId, BootTime>,
     /// How often a task could not be started, by no lack of time.
     pub(crate) misses: HashMap<TaskId, u32>,
-    /// How closely starts may follow one another.
-    pub(crate) pace: pace::Pace,
     /// Attempts that run, with what they hold.
     pub(crate) running: BTreeMap<TaskId, slots::Running>,
     /// Those of them whose run directory this process made or saw.
     pub(crate) handed: HashSet<TaskId>,
+    /// Those of them that somebody wants ended, and why, in that person's words: an executor knows only that.
+    pub(crate) stops: HashMap<TaskId, (Status, String)>,
+    /// Those that were not yet seen to have started, with what is told when they are permitted to.
+    pub(crate) starting: BTreeMap<TaskId, Option<Event>>,
     /// Tasks whose outcome is decided and not yet closed.
     pub(crate) decided: BTreeSet<TaskId>,
     /// Decided tasks whose file is nowhere on the share, with when to look for it again.
@@ -231,6 +238,8 @@ pub struct Memory {
     pub(crate) controls: BTreeSet<Lane>,
     /// Files in `processing/` of this node that could not be read or judged yet, with when they were first seen.
     pub(crate) strays: BTreeMap<(Lane, ClaimName), BootTime>,
+    /// When those of a lane were last tried again.
+    pub(crate) strays_tried: HashMap<Lane, BootTime>,
     /// Tasks whose start may have been interrupted before this process began: their claim gets a fresh name first.
     pub(crate) suspects: HashSet<TaskId>,
     /// When tasks of a peer were admitted, for its quota.
@@ -257,6 +266,8 @@ pub struct Memory {
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.
     pub(crate) pool: pool::Pool,
+    /// What may be done on the share.
+    pub(crate) fitness: Fitness,
     /// Whether the operator drains this node.
     pub(crate) drain: bool,
     /// Whether this watcher is about to end.
@@ -340,6 +351,29 @@ impl Node {
         all.into_iter().flatten().min()
     }
 
+    /// Takes its keys as they were read anew. What was found wanting by others is judged again.
+    pub fn renew_keys(&mut self, keys: Keyring) {
+        let is_same = self.keys.keys() == keys.keys() && self.keys.is_whole() == keys.is_whole();
+        self.keys = keys;
+        if !is_same {
+            self.now.wanting.clear();
+        }
+    }
+
+    /// Notes what may be done on the share from now on. What was observed of a pool on ground that is in doubt counts
+    /// for nothing.
+    pub fn fit(&mut self, fitness: Fitness) {
+        if fitness != Fitness::Pools {
+            self.now.pool.doubt();
+        }
+        self.now.fitness = fitness;
+    }
+
+    /// Whether claims of pools may be made, started and taken over on this share.
+    pub(crate) fn may_pool(&self) -> bool {
+        self.now.fitness == Fitness::Pools
+    }
+
     pub(crate) fn tell(&self, event: &Event) {
         self.sink.tell(event);
     }
@@ -386,6 +420,11 @@ impl Node {
     /// lines.
     pub(crate) fn find_wanting(&mut self, lane: &Lane, name: String, event: &Event) {
         const TOLD_MAX: usize = 64;
+        let is_for_want_of_a_key = event.code == Some(Code::of(Reason::Kid.as_str()));
+        if is_for_want_of_a_key && !self.keys.is_whole() {
+            // Perhaps its key only cannot be read now: it is judged again.
+            return;
+        }
         let names = self.now.wanting.entry(lane.clone()).or_default();
         names.insert(name);
         if names.len() <= TOLD_MAX {

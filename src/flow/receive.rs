@@ -96,8 +96,19 @@ pub(super) fn read(node: &Node, lane: &Lane, at: &Place, name: &str) -> Reading 
                     digest: taken.identity,
                     legacy: true,
                 })),
+                // Without an id in the envelope, a code that no key made is for want of a key too.
+                Err(refusal)
+                    if !node.keys.is_whole()
+                        && matches!(refusal.reason, Reason::Kid | Reason::Mac) =>
+                {
+                    Reading::Unknown
+                }
                 Err(refusal) => Reading::Nothing(Some(digest), refusal),
             };
+        }
+        // Perhaps its key only cannot be read now: that says nothing of the document (R10).
+        Err(refusal) if !node.keys.is_whole() && refusal.reason == Reason::Kid => {
+            return Reading::Unknown;
         }
         // A file whose end is missing may still be on its way through somebody's cache.
         Err(refusal) if refusal.reason == Reason::Frame && !bytes.ends_with(b"\"\n}\n") => {

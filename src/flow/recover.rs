@@ -82,7 +82,9 @@ fn discard_leftovers(node: &Node) {
             continue;
         }
         let is_over = match node.runner.state(&stem) {
-            Ok(RunState::Prepared) => matches!(node.runner.void(&stem), Ok(true)),
+            Ok(RunState::Prepared | RunState::Preparing | RunState::Ready) => {
+                matches!(node.runner.void(&stem), Ok(true))
+            }
             Ok(RunState::Void | RunState::Finished(_) | RunState::Lost) => true,
             _ => false,
         };
@@ -119,8 +121,8 @@ fn started(node: &mut Node, id: TaskId) -> Result<(), Error> {
         return Ok(());
     };
     let claim = known.claim.clone();
-    // Nobody may take the run directory from now on who has not: the permit of an executor that is still on its way is
-    // worthless once the directory is void.
+    // An executor that is still on its way, or will never come, finds the directory void. One that has come is let go
+    // by a look of this watcher, or not at all.
     if matches!(
         node.runner.state(&claim)?,
         RunState::Prepared | RunState::Absent

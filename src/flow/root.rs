@@ -4,16 +4,20 @@ use nix::errno::Errno;
 use serde::Deserialize;
 use serde::Serialize;
 
+use super::Fitness;
 use super::Node;
 use super::Trouble;
 use super::fresh;
 use crate::event::Event;
 use crate::event::Word;
+use crate::keyring::Standing;
 use crate::killswitch::IDENTITY;
 use crate::killswitch::State;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::planted;
+use crate::planted::Bug;
 use crate::share::Listed;
 use crate::share::ShareError;
 use crate::stage::Stage;
@@ -177,7 +181,15 @@ fn sight(node: &mut Node, prove: bool) -> Result<(Vec<Listed>, Option<Trouble>),
         node.now.view.proved = None;
         node.transport.anchor()?;
     }
-    let listing = node.transport.list(&Place::Root)?;
+    let is_overlooked = planted::is(Bug::KillswitchByStat)
+        && node
+            .transport
+            .attributes(&Place::Root, "KILLSWITCH")
+            .is_err();
+    let mut listing = node.transport.list(&Place::Root)?;
+    if is_overlooked {
+        listing.retain(|entry| entry.name != "KILLSWITCH");
+    }
     if !listing.iter().any(|entry| entry.name == IDENTITY) {
         let title = node.transport.title();
         let why = format!("no '{IDENTITY}' in '{title}' (not mounted?)");
@@ -285,6 +297,12 @@ fn local_trouble(node: &Node) -> Option<Trouble> {
     if node.now.beats.is_foreign() {
         return Some(Trouble::Foreign);
     }
+    if let Fitness::Nothing(why) = &node.now.fitness {
+        return Some(Trouble::Refused(why.clone()));
+    }
+    if let Standing::Kept(why) = node.keys.standing() {
+        return Some(Trouble::KeysUnread(why.clone()));
+    }
     // An attempt that cannot keep its output, or a journal that cannot grow, helps nobody.
     let free = node.runner.free_bytes();
     if free < limits::FREE_BYTES_MIN {
@@ -302,6 +320,8 @@ fn tell(node: &Node, before: Option<&Trouble>, after: Option<&Trouble>) {
         (_, Some(Trouble::ClockBack(_))) => Word::ClockRollback,
         (_, Some(Trouble::ClockOff(_))) => Word::ClockSkew,
         (_, Some(Trouble::Foreign)) => Word::HeartbeatForeign,
+        (_, Some(Trouble::Refused(_))) => Word::ShareRefuse,
+        (_, Some(Trouble::KeysUnread(_))) => Word::KeyRefuse,
         (Some(Trouble::Halted(_)), None) => Word::HaltGone,
         _ => Word::ShareBack,
     };

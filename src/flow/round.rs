@@ -15,6 +15,7 @@ use super::fresh;
 use super::gc;
 use super::grant;
 use super::park;
+use super::permit;
 use super::pool;
 use super::receive;
 use super::recover;
@@ -38,8 +39,10 @@ use crate::stage::Stage;
 pub struct Round {
     /// Tasks taken out of an inbox.
     pub admitted: usize,
-    /// Attempts started.
+    /// Tasks handed to an executor.
     pub started: usize,
+    /// Attempts that were let go.
+    pub permitted: usize,
     /// Attempts that ended.
     pub ended: usize,
     /// Tasks whose outcome is committed and revealed.
@@ -54,7 +57,7 @@ impl Round {
     /// Returns whether anything moved, so that the next round should come soon.
     #[must_use]
     pub const fn worked(self) -> bool {
-        self.admitted + self.started + self.ended + self.closed + self.granted > 0
+        self.admitted + self.started + self.permitted + self.ended + self.closed + self.granted > 0
     }
 }
 
@@ -82,6 +85,7 @@ impl Node {
         self.bear("stop", "", pass)?;
         let pass = stop_what_is_cut_off(self);
         self.bear("stop", "", pass)?;
+        self.permit(&mut round)?;
         // What is not there, or is not ours, gets nothing: no result, no heartbeat.
         if !self.is_lost() {
             self.on_the_share(&mut round)?;
@@ -117,6 +121,11 @@ impl Node {
         trouble.is_some_and(Trouble::is_of_the_clock)
     }
 
+    /// Whether a decision of an approver can be judged: by a clock that is right, and by a key that is in force.
+    pub(super) fn may_judge(&self) -> bool {
+        !self.is_out_of_time() && !self.keys.is_kept()
+    }
+
     fn on_the_share(&mut self, round: &mut Round) -> Result<(), Error> {
         self.keep_claims()?;
         skew::pass(self);
@@ -148,6 +157,8 @@ impl Node {
         if self.now.view.trouble.is_none() {
             let pass = start::pass(self);
             round.started = self.bear("start", "", pass)?.unwrap_or(0);
+            // Where executors are quick they are ready by now.
+            self.permit(round)?;
         }
         // What ended or was refused in this very round is committed at once: nobody waits a poll for it.
         round.closed += self.commits()?;
@@ -155,6 +166,12 @@ impl Node {
         self.bear("gc", "", pass)?;
         let is_busy = round.worked() || self.running() + self.waiting() > 0;
         fresh::pass(self, is_busy);
+        Ok(())
+    }
+
+    fn permit(&mut self, round: &mut Round) -> Result<(), Error> {
+        let pass = permit::pass(self);
+        round.permitted += self.bear("permit", "", pass)?.unwrap_or(0);
         Ok(())
     }
 
@@ -211,7 +228,7 @@ impl Node {
         if self.expects_control(lane) {
             let control = self.controls(lane)?;
             cancel::pass(self, lane, &control)?;
-            if !self.is_out_of_time() {
+            if self.may_judge() {
                 park::decisions(self, lane, &control)?;
             }
         } else {
@@ -221,7 +238,14 @@ impl Node {
         Ok(taken)
     }
 
+    /// Tries again what could not be read or judged: rounds may follow one another quickly, these reads do not.
     pub(super) fn retry_strays(&mut self, lane: &Lane) -> Result<(), Error> {
+        let now = self.clock.boot();
+        let tried = self.now.strays_tried.get(lane);
+        if tried.is_some_and(|tried| now.since(*tried) < limits::STRAYS_PAUSE) {
+            return Ok(());
+        }
+        self.now.strays_tried.insert(lane.clone(), now);
         let strays: Vec<_> = self
             .now
             .strays
@@ -296,21 +320,20 @@ fn stop_what_must(node: &mut Node) -> Result<(), Error> {
     let Some(switch) = node.now.view.switch.clone() else {
         return Ok(());
     };
-    let doomed: Vec<TaskId> = node
+    let doomed: Vec<(TaskId, String)> = node
         .now
         .running
         .keys()
-        .filter(|id| {
-            node.journal
-                .known(**id)
-                .is_some_and(|known| switch.kills(&known.lane()).is_some())
+        .filter_map(|id| {
+            let halt = switch.kills(&node.journal.known(*id)?.lane())?;
+            Some((*id, format!("ended by {halt}")))
         })
-        .copied()
         .collect();
     let mut failed = None;
-    for id in doomed {
+    for (id, why) in doomed {
+        let how = (StopReason::Kill, Status::Killed);
         // One that cannot be told must not save the others.
-        if let Err(error) = finish::stop(node, id, StopReason::Kill) {
+        if let Err(error) = finish::stop_for(node, id, how, &why) {
             failed = Some(error);
         }
     }

@@ -1,4 +1,5 @@
-//! A task is started: proved again, marked, looked around for, journalled, permitted, handed to an executor.
+//! A task is handed to an executor: proved again, marked, looked around for, journalled. The agent goes when `permit`
+//! says so.
 //!
 //! The order of the steps is the guarantee (`docs/QUEUE.md`, Start): a crash between any two of them leaves something
 //! that `recover` can tell apart.
@@ -8,14 +9,12 @@ use super::Node;
 use super::cancel;
 use super::decide;
 use super::park;
+use super::permit;
 use super::pool;
 use super::receive;
 use super::receive::Proved;
 use super::receive::Reading;
-use super::root;
-use crate::attempt::Permit;
 use crate::attempt::Plan;
-use crate::clock::BootTime;
 use crate::entry::ClaimName;
 use crate::event::Event;
 use crate::event::Word;
@@ -36,15 +35,13 @@ use crate::policy::Verdict;
 use crate::slots;
 use crate::stage::Stage;
 
-/// Starts what may start now. Returns how many were started.
+/// Hands over what may start now. Returns how many were handed to an executor.
 pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
     let mut started = 0;
     let (mut broken, mut failed) = (Vec::new(), None);
     let line: Vec<TaskId> = node.now.waiting.iter().map(|(_, _, id)| *id).collect();
     for id in line {
-        if slots::free(node.settings.slots, &running(node)) == 0
-            || !node.now.pace.may_start(node.clock.boot())
-        {
+        if slots::free(node.settings.slots, &running(node)) == 0 {
             break;
         }
         if !is_due(node, id)
@@ -55,10 +52,7 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
             continue;
         }
         match attempt(node, id) {
-            Ok(true) => {
-                started += 1;
-                node.now.pace.started(node.clock.boot());
-            }
+            Ok(true) => started += 1,
             Ok(false) => {}
             Err(error) if error.is_fatal() => return Err(error),
             // What fails in one lane must not hold up the others.
@@ -69,9 +63,6 @@ pub(super) fn pass(node: &mut Node) -> Result<usize, Error> {
                 }
                 failed = Some(error);
             }
-        }
-        if node.now.view.trouble.is_some() {
-            break;
         }
     }
     failed.map_or(Ok(started), Err)
@@ -119,7 +110,7 @@ fn lacks_room(node: &Node, id: TaskId) -> bool {
         .is_some_and(|profile| slots::wait(node.settings.slots, profile, &running(node)).is_some())
 }
 
-/// Steps 1 to 6. Returns whether an executor was started.
+/// Steps 1 to 5. Returns whether an executor was started.
 fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
     let Some(known) = node.journal.known(id).cloned() else {
         return Ok(false);
@@ -154,9 +145,6 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         node.journal.sync()?;
     }
     node.step_out(id);
-    let Some(looked) = look(node, id, &claim)? else {
-        return Ok(false);
-    };
     let plan = Plan {
         version: 1,
         task: id,
@@ -168,7 +156,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         timeout: terms.timeout,
         stall: terms.stall,
         max_output_bytes: terms.max_output_bytes,
-        permit: Permit { looked },
+        handed: node.clock.boot(),
         lease: pool::lease::until(node, id),
     };
     hand_over(node, &plan, &proved)
@@ -209,6 +197,11 @@ fn prove(
     }
     let verdict = receive::terms(node, &known.from, &proved);
     if let Verdict::Reject(denial) = &verdict {
+        if pool::is_pooled(known) {
+            // Admitted by other terms than those of now: another member may have what this one lacks.
+            pool::release::unfit(node, id, &denial.sentence)?;
+            return Ok(None);
+        }
         let code = denial.code.as_str();
         decide::without_run(node, id, Status::Rejected, Some(code), &denial.sentence)?;
         return Ok(None);
@@ -296,47 +289,7 @@ fn mark(
     Ok(None)
 }
 
-/// Step 5: the last look. Returns when it was begun; `None` where nothing may start now.
-fn look(node: &mut Node, id: TaskId, claim: &ClaimName) -> Result<Option<BootTime>, Error> {
-    if planted::is(Bug::KillswitchFromMemory) {
-        node.now.view.looked = node.clock.boot();
-    } else {
-        root::look_to_start(node);
-    }
-    if let Some(why) = why_not(node, id) {
-        let event = Event::of(Word::ExecKillswitch).claim(claim).say(&why);
-        node.tell(&event);
-        node.journal.record(Fact::Unstarted { id })?;
-        node.line_up(id);
-        return Ok(None);
-    }
-    Ok(Some(node.now.view.looked))
-}
-
-/// What the last look says against a start of this task.
-fn why_not(node: &Node, id: TaskId) -> Option<String> {
-    if let Some(trouble) = &node.now.view.trouble {
-        return Some(trouble.to_string());
-    }
-    let known = node.journal.known(id)?;
-    // Whatever the share kept us waiting for since the document was read: the window is that of the start.
-    if node.clock.wall() > known.expires && !planted::is(Bug::WindowOnce) {
-        return Some(format!("its time was over at {}", known.expires));
-    }
-    // So is its own term: the host may have slept since its lease was looked at.
-    if pool::is_over(node, id) {
-        return Some("the lease of its claim has run out".to_owned());
-    }
-    let lane = known.lane();
-    node.now
-        .view
-        .switch
-        .as_ref()?
-        .stops(&lane)
-        .map(ToString::to_string)
-}
-
-/// Step 6.
+/// Step 5.
 fn hand_over(node: &mut Node, plan: &Plan, proved: &Proved) -> Result<bool, Error> {
     let id = plan.task;
     let held = slots::Running {
@@ -349,15 +302,8 @@ fn hand_over(node: &mut Node, plan: &Plan, proved: &Proved) -> Result<bool, Erro
     match node.runner.start(plan, &proved.bytes, &proved.task.request) {
         Ok(()) => {
             node.now.handed.insert(id);
-            let mut event = Event::of(Word::TaskExecStart)
-                .task(id)
-                .peer(plan.from.clone());
-            event.attempt = Some(plan.attempt);
-            event.profile = Some(plan.profile.name.clone());
-            event.timeout_s = Some(plan.timeout.as_secs());
-            event.dangerous = Some(plan.dangerous);
-            event.claim = ClaimName::parse_stem(&plan.claim);
-            node.tell(&event.quote("", &proved.task.request));
+            let event = permit::event(plan).quote("", &proved.task.request);
+            node.now.starting.insert(id, Some(event));
             Ok(true)
         }
         Err(error) => {
@@ -398,7 +344,6 @@ pub(super) fn missed(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error
 /// A start whose permit was over before the agent could go. That says how busy this host is and nothing about the task,
 /// so it is never given up for it.
 pub(super) fn late(node: &mut Node, id: TaskId) -> Result<(), Error> {
-    node.now.pace.late(node.clock.boot());
     node.journal.record(Fact::Unstarted { id })?;
     let misses = node.journal.known(id).map_or(0, |known| known.misses);
     try_again_later(node, id, misses);

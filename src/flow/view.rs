@@ -29,6 +29,10 @@ pub enum Trouble {
     ClockOff(i64),
     /// A second node of this name is alive.
     Foreign,
+    /// Keys are kept that cannot be read now: one may have been revoked.
+    KeysUnread(String),
+    /// An examination refused the share.
+    Refused(String),
     /// The operator drains this node.
     Draining,
 }
@@ -47,6 +51,8 @@ impl Trouble {
             Self::ClockBack(_) => "clock_back",
             Self::ClockOff(_) => "clock_off",
             Self::Foreign => "foreign",
+            Self::KeysUnread(_) => "keys_unread",
+            Self::Refused(_) => "share_refused",
             Self::Draining => "draining",
         }
     }
@@ -63,6 +69,8 @@ impl Trouble {
             (Self::DiskLow(_), Self::DiskLow(_))
             | (Self::SpoolLow(_), Self::SpoolLow(_))
             | (Self::ClockBack(_), Self::ClockBack(_))
+            | (Self::KeysUnread(_), Self::KeysUnread(_))
+            | (Self::Refused(_), Self::Refused(_))
             | (Self::ClockOff(_), Self::ClockOff(_)) => true,
             (Self::Unwritable(one), Self::Unwritable(other)) => one.errno == other.errno,
             (Self::ShareLost(one), Self::ShareLost(other)) => {
@@ -100,9 +108,27 @@ impl fmt::Display for Trouble {
                 limits::SKEW.as_secs()
             ),
             Self::Foreign => out.write_str("a second node of this name is alive"),
+            Self::Refused(why) => write!(out, "the share is refused by {why}"),
+            Self::KeysUnread(why) => write!(
+                out,
+                "keys cannot be read, nothing starts or is refused until they can: {why}"
+            ),
             Self::Draining => out.write_str("draining: finishes what runs, takes nothing new"),
         }
     }
+}
+
+/// What may be done on the share, by what an examination of it found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Fitness {
+    /// Everything.
+    #[default]
+    Pools,
+    /// Nothing of a pool is claimed, started or taken over: several claimants may not be safe there, or that is not
+    /// known now. What runs goes on.
+    Alone(String),
+    /// Nothing is taken in or started.
+    Nothing(String),
 }
 
 /// What the last look at the share showed.

@@ -124,3 +124,16 @@ pub enum Error {
     #[error(transparent)]
     Disk(#[from] disk::Error),
 }
+
+impl Error {
+    /// Returns whether it says nothing of the key, because a call failed that may succeed later: a file that is closed
+    /// or cannot be read now, a process without descriptors. What is gone is no such thing.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => source.kind() != io::ErrorKind::NotFound,
+            Self::Disk(disk::Error::Io { source, .. }) => source.kind() != io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+}

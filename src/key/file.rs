@@ -77,6 +77,12 @@ impl Guard {
         }
     }
 
+    /// Asks this instead of the system on which filesystem a key lies.
+    #[cfg(test)]
+    pub(crate) fn asking(self, remote: fn(&File) -> io::Result<Option<&'static str>>) -> Self {
+        Self { remote, ..self }
+    }
+
     /// Reads a key file, after every check.
     ///
     /// # Errors
@@ -229,8 +235,22 @@ fn open(path: &Path) -> Result<File, Error> {
         // open(2): ELOOP for a link under O_NOFOLLOW, ENXIO for a socket.
         Some(code) if code == nix::errno::Errno::ELOOP as i32 => Error::Link(path.to_owned()),
         Some(code) if code == nix::errno::Errno::ENXIO as i32 => Error::NotAFile(path.to_owned()),
+        // Of a stranger's file it does not matter what it holds: closed or open, it is no key of ours.
+        Some(code) if code == nix::errno::Errno::EACCES as i32 => match stranger(path) {
+            Some(owner) => Error::Owner {
+                path: path.to_owned(),
+                owner,
+            },
+            None => at("open", path)(source),
+        },
         _ => at("open", path)(source),
     })
+}
+
+/// Returns who owns a file, where that is neither this user nor root.
+fn stranger(path: &Path) -> Option<u32> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    Some(meta.uid()).filter(|owner| !is_ours(*owner))
 }
 
 /// Returns whether a user could already do everything here: this user, or root.

@@ -1,5 +1,7 @@
 //! Which key speaks where, and when.
 
+#![expect(clippy::disallowed_methods, reason = "moves folders of keys about")]
+
 use super::*;
 use crate::document::Kind;
 use crate::key::Storage;
@@ -124,6 +126,96 @@ fn one_bad_file_does_not_hide_the_others() {
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].contains("broken.key") && problems[1].contains("same id"));
     assert!(Drawer::read(&dir.path().join("none"), &guard).is_err());
+}
+
+/// A guard that cannot look at any key, as in a process without descriptors.
+fn blind() -> Guard {
+    Guard::new(None, Storage::Local).asking(|_| Err(nix::errno::Errno::EMFILE.into()))
+}
+
+fn kids(ring: &Keyring) -> Vec<String> {
+    let mut kids: Vec<String> = ring.keys().iter().map(|key| key.kid.to_string()).collect();
+    kids.sort();
+    kids
+}
+
+#[test]
+fn a_key_that_cannot_be_read_now_is_kept_and_one_that_is_gone_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let folders = [dir.path().join("keys")];
+    let guard = Guard::new(None, Storage::Local);
+    let old = guard
+        .write(&folders[0], &key("a", "devbox", "gpubox", 0))
+        .unwrap();
+    guard
+        .write(&folders[0], &key("b", "devbox", "gpubox", 0))
+        .unwrap();
+    let mut cabinet = Cabinet::default();
+    let (ring, told) = cabinet.read(&folders, &guard);
+    assert_eq!((kids(&ring), told.len()), (vec!["a".into(), "b".into()], 0));
+    assert!(ring.is_whole() && !ring.is_kept());
+    let (ring, told) = cabinet.read(&folders, &blind());
+    assert_eq!((kids(&ring), told.len()), (vec!["a".into(), "b".into()], 2));
+    assert!(ring.is_kept() && !ring.is_whole());
+    // A folder that can be listed and does not name a key is an answer.
+    disk::remove(&old).unwrap();
+    let (ring, _) = cabinet.read(&folders, &blind());
+    assert_eq!(kids(&ring), ["b"], "a revoked key lives on");
+    // One that was never read is not known, and not on the ring.
+    guard
+        .write(&folders[0], &key("c", "devbox", "gpubox", 0))
+        .unwrap();
+    let (ring, _) = cabinet.read(&folders, &blind());
+    assert_eq!(kids(&ring), ["b"]);
+    let (ring, told) = cabinet.read(&folders, &guard);
+    assert_eq!((kids(&ring), told.len()), (vec!["b".into(), "c".into()], 0));
+    assert!(ring.is_whole());
+}
+
+#[test]
+fn a_folder_that_cannot_be_listed_keeps_its_keys_and_one_that_is_gone_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let folders = ["keys", "none"].map(|name| dir.path().join(name));
+    let guard = Guard::new(None, Storage::Local);
+    guard
+        .write(&folders[0], &key("a", "devbox", "gpubox", 0))
+        .unwrap();
+    let mut cabinet = Cabinet::default();
+    let (ring, told) = cabinet.read(&folders, &guard);
+    assert!(ring.is_whole(), "a folder that never was: {told:?}");
+    let aside = dir.path().join("aside");
+    std::fs::rename(&folders[0], &aside).unwrap();
+    disk::create_new(&folders[0], b"", 0o600).unwrap();
+    let (ring, told) = cabinet.read(&folders, &guard);
+    assert_eq!((kids(&ring), told.len()), (vec!["a".into()], 1), "{told:?}");
+    assert!(ring.is_kept());
+    disk::remove(&folders[0]).unwrap();
+    for _ in 0..2 {
+        let (ring, told) = cabinet.read(&folders, &guard);
+        assert_eq!((kids(&ring), told.len()), (vec![], 1), "{told:?}");
+        assert!(ring.is_kept(), "what it will hold is not known");
+    }
+    std::fs::rename(&aside, &folders[0]).unwrap();
+    let (ring, _) = cabinet.read(&folders, &guard);
+    assert_eq!(kids(&ring), ["a"]);
+    assert!(ring.is_whole());
+}
+
+#[test]
+fn a_drawer_says_what_it_could_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let guard = Guard::new(None, Storage::Local);
+    guard
+        .write(dir.path(), &key("a", "devbox", "gpubox", 0))
+        .unwrap();
+    disk::create_new(&dir.path().join("broken.key"), b"{", 0o600).unwrap();
+    let drawer = Drawer::read(dir.path(), &guard).unwrap();
+    assert!(
+        drawer.ring().is_whole(),
+        "a file that is no key is an answer"
+    );
+    let drawer = Drawer::read(dir.path(), &blind()).unwrap();
+    assert!(!drawer.ring().is_whole() && !drawer.ring().is_kept());
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! What the name and the first bytes of a killswitch say. Pure.
 //!
 //! `KILLSWITCH`, `KILLSWITCH-<nonce>` and anything that is not understood stop everything; `KILLSWITCH.<x>` and
-//! `KILLSWITCH.<x>-<nonce>` stop only `x` where `x` is a node or lane of the configuration.
+//! `KILLSWITCH.<x>-<nonce>` stop only `x` where `x` is a node of the configuration, a lane between two of them, or one
+//! from such a node to a pool of the configuration.
 
 use std::fmt;
 
 use crate::escape;
 use crate::id::NodeName;
 use crate::id::Nonce;
+use crate::id::Party;
 use crate::place::Lane;
 
 /// What every killswitch is called.
@@ -71,10 +73,13 @@ pub(super) fn scope(name: &str, nodes: &[NodeName], lanes: &[Lane]) -> Scope {
     };
     let known = |narrow: &str| {
         let node = nodes.iter().find(|node| node.as_str() == narrow);
-        let lane = lanes.iter().find(|lane| lane.to_string() == narrow);
+        let lane = || {
+            let named = lanes.iter().find(|lane| lane.to_string() == narrow);
+            named.cloned().or_else(|| lane_of(narrow, nodes, lanes))
+        };
         node.cloned()
             .map(Scope::Node)
-            .or(lane.cloned().map(Scope::Lane))
+            .or_else(|| lane().map(Scope::Lane))
     };
     // A node may be called `x-00112233445566ff`: the whole name first.
     known(narrow)
@@ -83,6 +88,18 @@ pub(super) fn scope(name: &str, nodes: &[NodeName], lanes: &[Lane]) -> Scope {
             Nonce::parse(nonce).ok().and_then(|_| known(narrow))
         })
         .unwrap_or(Scope::Everything)
+}
+
+/// A lane that others have: from a node that is known to another one, or to a pool that is known. It is no reason to
+/// stop here.
+fn lane_of(narrow: &str, nodes: &[NodeName], lanes: &[Lane]) -> Option<Lane> {
+    let (from, to) = narrow.split_once("-to-")?;
+    let from = nodes.iter().find(|node| node.as_str() == from)?;
+    let pools = lanes.iter().map(|lane| &lane.to);
+    let pool = pools.filter(|to| to.pool().is_some()).cloned();
+    let mut all = nodes.iter().map(Party::from).chain(pool);
+    let to = all.find(|party| party.as_str() == to)?;
+    Some(Lane::new(from.clone(), to))
 }
 
 /// Returns whether the first bytes of a killswitch say `kill`, and its reason as a person may see it.
@@ -113,7 +130,6 @@ pub(super) fn content(bytes: &[u8]) -> (bool, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::Party;
 
     #[test]
     fn only_a_name_of_the_configuration_narrows() {
@@ -155,6 +171,32 @@ mod tests {
         assert!(
             !is_switch("KILLSWITC") && !is_switch("_KILLSWITCH") && !is_switch("KILL\u{17f}WITCH")
         );
+    }
+
+    #[test]
+    fn a_lane_of_others_is_no_reason_to_stop_here() {
+        let node = |name| NodeName::parse(name).unwrap();
+        let pool = Party::of_pool(&node("gpu"));
+        // As a member sees it that accepts nothing of 'laptop'.
+        let lanes = [Lane::new(node("devbox"), pool.clone())];
+        let nodes = ["gpu1", "gpu2", "devbox", "laptop"].map(node);
+        let of = |name: &str| scope(name, &nodes, &lanes);
+        let lane = |from, to: &Party| Scope::Lane(Lane::new(node(from), to.clone()));
+        let other = Party::from(&node("gpu2"));
+        for (name, scope) in [
+            ("KILLSWITCH.devbox-to-pool.gpu", lane("devbox", &pool)),
+            ("KILLSWITCH.laptop-to-pool.gpu", lane("laptop", &pool)),
+            ("KILLSWITCH.devbox-to-gpu2", lane("devbox", &other)),
+            (
+                "KILLSWITCH.devbox-to-gpu2-00112233445566ff",
+                lane("devbox", &other),
+            ),
+            ("KILLSWITCH.devbox-to-pool.lab", Scope::Everything),
+            ("KILLSWITCH.stranger-to-pool.gpu", Scope::Everything),
+            ("KILLSWITCH.devbox-to-stranger", Scope::Everything),
+        ] {
+            assert_eq!(of(name), scope, "{name}");
+        }
     }
 
     #[test]

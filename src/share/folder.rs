@@ -28,6 +28,7 @@ use rustix::io::Errno;
 use super::Attributes;
 use super::EntryKind;
 use super::Listed;
+use super::ROOT;
 use super::Share;
 use super::ShareError;
 use super::anchor::Anchor;
@@ -77,7 +78,7 @@ fn failed<'a, E: Into<Errno>>(
 pub(super) fn object(at: &Place, name: &[u8]) -> String {
     let name = escape::escape_bytes(name);
     match at {
-        Place::Root if name.is_empty() => "the root".to_owned(),
+        Place::Root if name.is_empty() => ROOT.to_owned(),
         Place::Root => name,
         place if name.is_empty() => place.to_string(),
         place => format!("{place}{name}"),

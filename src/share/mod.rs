@@ -23,6 +23,9 @@ pub use patient::PatientShare;
 use crate::clock::Timestamp;
 use crate::place::Place;
 
+/// How errors name the root itself.
+pub const ROOT: &str = "the root";
+
 /// A failed operation: what was attempted, on what, and the raw error number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShareError {
@@ -113,11 +116,11 @@ impl ShareError {
 
 impl fmt::Display for ShareError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "cannot {} '{}' on the share: ",
-            self.action, self.object
-        )?;
+        let (action, object) = (self.action, &self.object);
+        match object == ROOT {
+            true => write!(out, "cannot {action} the root of the share: ")?,
+            false => write!(out, "cannot {action} '{object}' on the share: ")?,
+        }
         out.write_str(self.reason())
     }
 }
@@ -151,9 +154,10 @@ impl Hang {
 impl fmt::Display for Hang {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (action, object, lasts) = (self.action, &self.object, self.lasts.as_secs());
+        let quote = if object == ROOT { "" } else { "'" };
         write!(
             out,
-            "'{action}' of '{object}' has not returned for {lasts} s"
+            "'{action}' of {quote}{object}{quote} has not returned for {lasts} s"
         )
     }
 }

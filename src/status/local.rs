@@ -1,5 +1,6 @@
 //! What this node's own journal says, read beside the watcher that owns it. Nothing is locked, nothing is written.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,10 +11,12 @@ use super::Wrong;
 use crate::clock::Timestamp;
 use crate::disk;
 use crate::disk::LockFile;
+use crate::id::NodeName;
 use crate::id::TaskId;
 use crate::journal::Journal;
 use crate::journal::Known;
 use crate::journal::Phase;
+use crate::units;
 
 /// What the own journal says.
 #[derive(Debug, Clone, Serialize)]
@@ -104,8 +107,38 @@ pub(super) fn look(scene: &Scene, wrong: &mut Vec<Wrong>) -> Option<LocalView> {
     };
     let open = view.waiting + view.running + view.ending;
     if open > 0 && !view.watcher {
-        let text = format!("{open} tasks are open here, and no watcher runs");
+        let verb = if open == 1 { "is" } else { "are" };
+        let tasks = units::count(open, "task");
+        let text = format!("{tasks} {verb} open here, and no watcher runs: 'dispatch-watch' here");
         wrong.push(Wrong::new("unserved", &scene.node, text));
     }
+    tell_unapprovable(scene, &journal, wrong);
     Some(view)
+}
+
+/// Tasks that wait for an approval which nobody may give: they would wait until they expire.
+fn tell_unapprovable(scene: &Scene, journal: &Journal, wrong: &mut Vec<Wrong>) {
+    let mut lanes: BTreeMap<String, (NodeName, usize)> = BTreeMap::new();
+    let is_parked = |known: &&Known| known.phase == Phase::Parked && known.approval.is_none();
+    for known in journal
+        .open_tasks()
+        .map(|(_, known)| known)
+        .filter(is_parked)
+    {
+        // Whether it is dangerous is not on record: somebody who may approve the others may deny it, too.
+        let mut approvers = scene.approvers.values();
+        if !approvers.any(|approver| approver.may_approve(&known.from, false)) {
+            let lane = lanes.entry(known.lane().to_string());
+            lane.or_insert_with(|| (known.from.clone(), 0)).1 += 1;
+        }
+    }
+    for (lane, (from, number)) in lanes {
+        let verb = if number == 1 { "waits" } else { "wait" };
+        let tasks = units::count(number, "task");
+        let text = format!(
+            "{tasks} {verb} here for an approval that nobody may give: \
+             no [approver.NAME] in dispatch.toml speaks for {from}"
+        );
+        wrong.push(Wrong::new("no_approver", lane, text));
+    }
 }

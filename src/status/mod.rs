@@ -10,6 +10,7 @@
 //! | [`local`] | what does this node's own journal say |
 //! | [`why`] | why is this task where it is |
 //! | [`task`] | what was asked, as it was sealed |
+//! | `word` | who must let tasks of a pool start, and is not there |
 //! | [`record`] | which outcome of a task was seen first |
 //!
 //! Whatever a stranger could have written is verified or counted, never shown as it is. A share that does not answer
@@ -24,6 +25,7 @@ pub mod pool;
 pub mod record;
 pub mod task;
 pub mod why;
+mod word;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -213,6 +215,7 @@ pub fn survey(scene: &Scene) -> Report {
     report.nodes = node::look(scene, &report.share, &mut report.wrong);
     report.lanes = lane::look(scene, report.share.now(), &mut report.wrong);
     report.pools = pool::look(scene, &report.nodes, report.share.now(), &mut report.wrong);
+    word::look(scene, &report.nodes, &mut report.wrong);
     tell_unserved(&mut report);
     report.running = running(scene, &report);
     report

@@ -12,6 +12,7 @@ use super::NodeView;
 use super::Scene;
 use super::Wrong;
 use super::node;
+use super::why;
 use crate::clock::Timestamp;
 use crate::document::NodeState;
 use crate::entry::ClaimName;
@@ -23,6 +24,7 @@ use crate::id::TaskId;
 use crate::place::Lane;
 use crate::place::Place;
 use crate::stage::Stage;
+use crate::units;
 
 /// Claims that are told of one lane.
 const CLAIMS_MAX: usize = 256;
@@ -79,6 +81,8 @@ pub enum Outlook {
     Good,
     /// No member is alive.
     Nobody(String),
+    /// Members are alive, and none of them starts anything now.
+    Stopped(String),
     /// None of those that are offers this profile; these are offered.
     NoProfile(BTreeSet<ProfileName>),
 }
@@ -115,12 +119,20 @@ pub(super) fn look(
         };
         if view.queued > 0 && view.members.iter().all(is_away) {
             let about = crate::id::Party::of_pool(pool);
-            let text = format!("{} of its tasks wait, and no member is alive", view.queued);
+            let tasks = units::count(view.queued, "task");
+            let verb = if view.queued == 1 { "waits" } else { "wait" };
+            let text = format!("{tasks} {verb} in its inbox, and no member is alive");
             wrong.push(Wrong::new("unserved", about, text));
         }
         views.push(view);
     }
     for asked in scene.asked() {
+        let members = nodes
+            .iter()
+            .filter(|view| asked.members.contains(&view.name) && view.liveness == Liveness::Alive);
+        if let Some(why) = stopped(scene, &asked.lane, &members.collect::<Vec<_>>()) {
+            wrong.push(Wrong::new("halted", &asked.lane.to, why));
+        }
         for view in nodes
             .iter()
             .filter(|view| asked.members.contains(&view.name))
@@ -235,10 +247,22 @@ pub fn outlook(scene: &Scene, asked: &Asked, profile: Option<&ProfileName>) -> O
         None => !view.profiles.is_empty(),
     };
     if alive.iter().any(takes) {
-        return Outlook::Good;
+        let why = stopped(scene, &asked.lane, &alive);
+        return why.map_or(Outlook::Good, Outlook::Stopped);
     }
     let offered = alive.iter().flat_map(|view| view.profiles.iter().cloned());
     Outlook::NoProfile(offered.collect())
+}
+
+/// Why none of the members that are alive starts anything of a lane now, if that is so.
+pub(super) fn stopped(scene: &Scene, lane: &Lane, alive: &[&NodeView]) -> Option<String> {
+    let why = |view: &&NodeView| {
+        let beat = node::read(scene, &view.name, &scene.node);
+        why::hindrance(scene, lane, &view.name, &beat).map(|because| because.text)
+    };
+    let all: Option<BTreeSet<String>> = alive.iter().map(why).collect();
+    let all: Vec<String> = all?.into_iter().collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 fn is_there(view: &NodeView) -> bool {

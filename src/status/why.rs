@@ -31,6 +31,7 @@ use crate::units;
 
 mod here;
 mod pooled;
+mod quiet;
 
 /// Largest reason beside a refused file that is read, in bytes.
 const WHY_BYTES_MAX: usize = 4096;
@@ -213,10 +214,14 @@ fn open(
 
 fn waits_for_slot(to: &NodeName, beat: &Heartbeat) -> String {
     match beat.slots.map(u64::from) {
-        Some(slots) if beat.running >= slots => format!(
-            "taken in by {to}, waits for a slot: {} of {slots} are in use, {} tasks wait",
-            beat.running, beat.queued
-        ),
+        Some(slots) if beat.running >= slots => {
+            let verb = if beat.queued == 1 { "waits" } else { "wait" };
+            let tasks = units::count(usize::try_from(beat.queued).unwrap_or(usize::MAX), "task");
+            format!(
+                "taken in by {to}, waits for a slot: {} of {slots} are in use, {tasks} {verb}",
+                beat.running
+            )
+        }
         _ => {
             format!("taken in by {to}, starts at its next look, or waits for a profile or resource")
         }
@@ -230,7 +235,7 @@ fn is_marked(scene: &Scene, lane: &Lane, claim: &ClaimName) -> bool {
 }
 
 /// What keeps the receiver from doing anything at all, as far as it is known.
-fn hindrance(scene: &Scene, lane: &Lane, to: &NodeName, beat: &Beat) -> Option<Because> {
+pub(super) fn hindrance(scene: &Scene, lane: &Lane, to: &NodeName, beat: &Beat) -> Option<Because> {
     let transport = &*scene.sender.transport;
     let listing = transport.list(&Place::Root);
     let peek = |name: &str| transport.peek(&Place::Root, name, limits::KILLSWITCH_BYTES_MAX);

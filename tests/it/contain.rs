@@ -33,8 +33,8 @@ fn holds(report: &Report, level: Level) {
 #[test]
 fn a_command_answers_from_its_standard_output() {
     at_both_levels(|host, level| {
-        let mut plan = plan(&["sh", "-c", "cat; echo; echo to stderr >&2; exit 0"]);
-        let report = host.run(&mut plan);
+        let plan = plan(&["sh", "-c", "cat; echo; echo to stderr >&2; exit 0"]);
+        let report = host.run(&plan);
         assert_eq!(report.status, Status::Ok, "{report:?}");
         assert!(report.started);
         assert_eq!(report.exit_code, Some(0));
@@ -54,10 +54,10 @@ fn a_command_answers_from_its_standard_output() {
 #[test]
 fn a_failing_command_is_told_from_one_that_a_signal_ended() {
     at_both_levels(|host, _| {
-        let report = host.run(&mut plan(&["sh", "-c", "exit 3"]));
+        let report = host.run(&plan(&["sh", "-c", "exit 3"]));
         assert_eq!(report.class, Some(FailureClass::ExitStatus), "{report:?}");
         assert_eq!(report.exit_code, Some(3));
-        let report = host.run(&mut plan(&["sh", "-c", "kill -SEGV $$"]));
+        let report = host.run(&plan(&["sh", "-c", "kill -SEGV $$"]));
         assert_eq!(report.class, Some(FailureClass::Signal), "{report:?}");
         assert_eq!(report.signal, Some(11));
     });
@@ -66,8 +66,8 @@ fn a_failing_command_is_told_from_one_that_a_signal_ended() {
 #[test]
 fn what_escapes_its_session_is_ended_and_counted() {
     at_both_levels(|host, level| {
-        let mut plan = adversary("setsid");
-        let report = host.run(&mut plan);
+        let plan = adversary("setsid");
+        let report = host.run(&plan);
         assert_eq!(report.status, Status::Ok, "{report:?}");
         assert!(report.leftovers >= 2, "{report:?}");
         assert_eq!(survivors(&plan), [0; 0], "{level:?}");
@@ -79,7 +79,7 @@ fn whoever_ignores_the_polite_signal_is_ended_by_the_other() {
     at_both_levels(|host, level| {
         let mut plan = adversary("ignore-term");
         plan.timeout = Duration::from_millis(500);
-        let report = host.run(&mut plan);
+        let report = host.run(&plan);
         assert_eq!(report.status, Status::Timeout, "{report:?}");
         assert_eq!(report.class, Some(FailureClass::Timeout));
         assert!(
@@ -99,8 +99,8 @@ fn chains_orphans_and_forkers_do_not_get_away() {
             ("reforker", "forking"),
             ("stopped", "stopping"),
         ] {
-            let mut plan = adversary(name);
-            host.begin(&mut plan, sign);
+            let plan = adversary(name);
+            host.begin(&plan, sign);
             host.runner.stop(&plan.claim, StopReason::Cancel).unwrap();
             let report = host.finished(&plan);
             assert_eq!(report.status, Status::Cancelled, "{name}: {report:?}");
@@ -116,8 +116,8 @@ fn chains_orphans_and_forkers_do_not_get_away() {
 #[test]
 fn a_pipe_held_open_does_not_hold_the_report() {
     at_both_levels(|host, level| {
-        let mut plan = adversary("pipe-holder");
-        let report = host.run(&mut plan);
+        let plan = adversary("pipe-holder");
+        let report = host.run(&plan);
         assert_eq!(report.status, Status::Ok, "{report:?}");
         assert_eq!(report.final_text, "answer");
         assert_eq!(report.leftovers, 1);

@@ -11,6 +11,7 @@ mod bench;
 mod bent;
 mod content;
 mod flood;
+mod hands;
 mod inbox;
 mod outcome;
 mod places;

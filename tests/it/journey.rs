@@ -213,6 +213,8 @@ fn a_cancel_is_honoured_at_every_stage() {
     world.cancel(&first[0]);
     world.settle(&mut node);
     assert_eq!(world.status(&first[0]), Some(Status::Cancelled));
+    let told = world.outcome(&first[0]).unwrap().detail;
+    assert_eq!(told.as_deref(), Some("cancelled by devbox: not needed"));
     assert_eq!(world.status(&first[1]), Some(Status::Ok));
     world.check_end(&first[0], "running");
 

@@ -6,6 +6,8 @@
 #![allow(clippy::disallowed_methods, reason = "mounts, moves and plants")]
 
 #[cfg(target_os = "linux")]
+mod keys;
+#[cfg(target_os = "linux")]
 mod mounts;
 mod one;
 mod share;

@@ -3,10 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod copies;
 mod danger;
 mod death;
+mod fit;
 mod ground;
 mod judge;
+mod slips;
 mod zombie;
 
 use std::time::Duration;

@@ -10,9 +10,13 @@ use std::process::Output;
 use std::process::Stdio;
 use std::time::Duration;
 
+#[cfg(target_os = "linux")]
+mod ground;
+
 /// Three hosts: each has a home of its own, and all see one folder.
 struct Hosts {
     dir: tempfile::TempDir,
+    root: PathBuf,
     watchers: Vec<Child>,
 }
 
@@ -26,6 +30,7 @@ impl Hosts {
             dispatch::disk::make_dir(&dir.path().join(host).join("keys"), 0o700).unwrap();
         }
         Self {
+            root: dir.path().join("share"),
             dir,
             watchers: Vec::new(),
         }
@@ -89,7 +94,7 @@ impl Hosts {
     }
 
     fn init(&self) {
-        let root = self.home("share").display().to_string();
+        let root = self.root.display().to_string();
         let pool = "--pool gpu=gpu1,gpu2";
         self.good(
             "devbox",
@@ -244,9 +249,9 @@ fn a_pool_from_nothing_runs_what_is_sent_to_it() {
         hosts.watch(host);
     }
     let (code, out, err) = hosts.send("echo forty-two", "--wait=90s");
-    assert_eq!((code, out.as_str()), (0, "forty-two\n"), "{err}");
+    assert_eq!((code, answer(&out)), (0, "forty-two"), "{err}");
     let (code, out, err) = hosts.send("echo again", "--idempotent --wait=90s");
-    assert_eq!((code, out.as_str()), (0, "again\n"), "{err}");
+    assert_eq!((code, answer(&out)), (0, "again"), "{err}");
 
     let other = "dispatch-send --to pool.gpu --profile lab --request x --insecure-key";
     let (code, _, err) = hosts.run("devbox", other);
@@ -255,6 +260,15 @@ fn a_pool_from_nothing_runs_what_is_sent_to_it() {
         err.contains("offers profile 'lab'; offered: default"),
         "{err}"
     );
+}
+
+mod told;
+
+/// The answer, after the line with the id.
+fn answer(out: &str) -> &str {
+    let (first, rest) = out.split_once('\n').unwrap();
+    assert!(first.contains('\t'), "{out}");
+    rest.trim_end()
 }
 
 #[test]

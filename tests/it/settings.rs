@@ -98,6 +98,49 @@ fn what_init_writes_is_in_force_and_free_of_doubts() {
 }
 
 #[test]
+fn a_member_of_a_pool_is_told_what_comes_next_and_what_the_share_is_good_for() {
+    let home = home();
+    let init = |node: &str, more: &[&str]| {
+        let file = format!("{node}.toml");
+        let args = ["init", "--root", "share", "--side", node, "--config", &file];
+        let said = dispatch(home.path(), &[], &[&args, more].concat());
+        assert_eq!(said.status, Some(0), "{}", said.aside);
+        said.aside
+    };
+    let pool = ["--pool", "gpu=gpu1,gpu2"];
+    let member = init(
+        "gpu1",
+        &[&pool[..], &["--accept", "devbox", "--", "cat"]].concat(),
+    );
+    for told in [
+        "the share is good for everything, as far as one host can tell: MULTI",
+        "there 'dispatch key export pool.gpu | ssh gpu1 dispatch key import'",
+        "[approver.NAME]",
+        "'dispatch doctor --pair --with gpu1' on gpu2",
+        "dispatch-watch --check && dispatch-watch",
+    ] {
+        assert!(member.contains(told), "{told}: {member}");
+    }
+    let sender = init("devbox", &pool);
+    for told in [
+        "dispatch key new-link pool.gpu' here",
+        "'dispatch-watch' here too",
+    ] {
+        assert!(sender.contains(told), "{told}: {sender}");
+    }
+    std::fs::create_dir(home.path().join("share/.stfolder")).expect("a mark of Syncthing");
+    let refused = init(
+        "gpu2",
+        &[&pool[..], &["--accept", "devbox", "--", "cat"]].concat(),
+    );
+    assert!(
+        refused.contains("no watcher will serve this share as it is")
+            && refused.contains("Syncthing"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn every_source_is_named_in_json() {
     let home = home();
     let vars = [

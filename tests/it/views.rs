@@ -4,6 +4,7 @@
     reason = "starts the programs, and does to the share what others may do to it"
 )]
 
+mod away;
 mod later;
 mod old;
 mod pair;
@@ -357,7 +358,7 @@ fn what_runs_and_what_waits_for_it_are_told_apart() {
     let why = pair.dispatch("gpubox", &["why", &waits]).out;
     assert_eq!(
         why,
-        "it waits for a slot: 1 attempts run and slots is 1; it is the next\n"
+        "it waits for a slot: 1 of 1 are in use; it is the next\n"
     );
     settled("devbox", &runs, "it runs on gpubox since ");
     let why = settled(
@@ -365,7 +366,7 @@ fn what_runs_and_what_waits_for_it_are_told_apart() {
         &waits,
         "taken in by gpubox, waits for a slot: 1 of 1",
     );
-    assert!(why.ends_with("1 tasks wait\n"), "{why}");
+    assert!(why.ends_with("1 task waits\n"), "{why}");
     let status = pair.dispatch("devbox", &["status"]);
     assert_eq!(status.code, 0, "{}", status.out);
     assert!(

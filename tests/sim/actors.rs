@@ -58,6 +58,7 @@ use crate::plan::SECOND;
 use crate::runner::SimRunner;
 use crate::share::SimShare;
 use crate::turns::Life;
+use crate::verdict::ATTEMPTS_MAX;
 use crate::world::Role;
 use crate::world::World;
 
@@ -185,7 +186,7 @@ impl Seat {
             Profile::of_kind(default.clone(), AgentKind::Command, vec!["true".to_owned()]);
         let policy = PeerPolicy {
             accept: self.host > 0,
-            attempts_max: 3,
+            attempts_max: ATTEMPTS_MAX,
             ..PeerPolicy::default()
         };
         let alice = Approver {
@@ -326,7 +327,7 @@ impl Seat {
         let mut state = self.world.state();
         let wish = state.plan.errands[errand].clone();
         task.idempotent = wish.idempotent;
-        task.max_attempts = wish.idempotent.then_some(3);
+        task.max_attempts = wish.idempotent.then_some(ATTEMPTS_MAX);
         task.require_ack = wish.needs_ack;
         task.expires = now.plus(Duration::from_secs(wish.lives));
         task.priority = Priority::ALL[usize::from(wish.priority) % Priority::ALL.len()];

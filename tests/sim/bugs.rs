@@ -48,8 +48,8 @@ pub fn one(name: &str, order: &Order) -> bool {
     }
 }
 
-/// Bugs that were not caught in 20,000 schedules: each needs a takeover and a start within one tick of each other, which
-/// the plans of pools bring together too seldom. The tests of `tests/it/pool/` look at these orders one by one.
+/// Bugs that were not caught in 20,000 schedules: each needs a takeover and a start within one tick of each other,
+/// which the plans of pools bring together too seldom. The tests of `tests/it/pool/` look at these orders one by one.
 #[cfg(feature = "planted")]
 const UNSEEN: [Bug; 4] = [
     Bug::MarkerAfterCheck,
@@ -61,16 +61,13 @@ const UNSEEN: [Bug; 4] = [
 /// Every bug that can be planted.
 #[cfg(feature = "planted")]
 pub fn each(order: &Order) -> bool {
-    let (unseen, planted): (Vec<&Bug>, Vec<&Bug>) =
-        Bug::ALL.iter().partition(|bug| UNSEEN.contains(bug));
-    let missed = planted.iter().filter(|bug| !one(bug.as_str(), order));
+    let missed = Bug::ALL.iter().filter(|bug| !one(bug.as_str(), order));
     let missed: Vec<&str> = missed.map(|bug| bug.as_str()).collect();
     println!(
         "{} bugs planted, {} not caught {missed:?}",
-        planted.len(),
+        Bug::ALL.len(),
         missed.len()
     );
-    println!("not planted, because schedules do not show their harm yet: {unseen:?}");
     missed.is_empty()
 }
 

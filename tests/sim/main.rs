@@ -12,6 +12,7 @@ mod client;
 mod corpus;
 mod dice;
 mod disk;
+mod duel;
 mod names;
 mod net;
 mod oracle;
@@ -31,6 +32,7 @@ use workers::Order;
 
 const USAGE: &str = "\
 usage: sim [--schedules N] [--seconds N] [--seed N] [--jobs N]   at least so many schedules, for at least so long
+       sim --duels ...                                           only schedules that are duels
        sim --replay SEED [--bug NAME]                            one schedule, with its trace
        sim --bug NAME [--schedules N]                            until the bug is caught
        sim --bugs [--schedules N]                                every bug that can be planted, one after the other
@@ -46,6 +48,7 @@ struct Arguments {
     replay: Option<u64>,
     bug: Option<String>,
     all_bugs: bool,
+    duels: bool,
 }
 
 fn arguments(given: impl Iterator<Item = String>) -> Result<Arguments, String> {
@@ -62,6 +65,7 @@ fn arguments(given: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--replay" => said.replay = Some(number(value()?)?),
             "--bug" => said.bug = Some(value()?),
             "--bugs" => said.all_bugs = true,
+            "--duels" => said.duels = true,
             other => return Err(format!("not understood: {other}")),
         }
     }
@@ -101,6 +105,7 @@ fn order(said: &Arguments, schedules: u64) -> Order {
     Order {
         seed: said.seed.unwrap_or(1),
         schedules: said.schedules.unwrap_or(schedules),
+        duels: said.duels,
         seconds: said.seconds.unwrap_or(0),
         jobs: said.jobs.unwrap_or(cores as u64),
         bug: None,

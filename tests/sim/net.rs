@@ -14,7 +14,7 @@ use crate::world::World;
 
 /// What becomes of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
+pub enum Fate {
     Well,
     /// Not executed.
     Refused(Errno),
@@ -55,6 +55,9 @@ impl State {
     }
 
     fn fate(&mut self, op: &Op) -> Fate {
+        if let Some(forced) = self.forced.take() {
+            return forced;
+        }
         let rates = self.plan.rates.clone();
         let delay = self.dice.spread(MS, 60 * SECOND);
         match self.ill(self.host()).map(|(ill, _)| ill) {

@@ -20,6 +20,7 @@ use crate::runner::Run;
 use crate::server::Effect;
 use crate::server::File;
 use crate::server::Folder;
+use crate::verdict::ATTEMPTS_MAX;
 use crate::world::State;
 
 /// What is known of one task, from outside.
@@ -59,10 +60,18 @@ pub struct Oracle {
     pub rolled_back: bool,
     /// Files that a stranger put where the code writes, and since when.
     pub squatters: BTreeMap<File, u64>,
-    /// Claims that were taken over.
-    pub taken: BTreeSet<ClaimName>,
-    /// When the owner of a claim last beat its lease, by the name of the lease.
-    pub beats: BTreeMap<String, u64>,
+    /// Claims that were taken over, and when first.
+    pub taken: BTreeMap<ClaimName, u64>,
+    /// When the marker of a claim was made.
+    pub marks: BTreeMap<ClaimName, u64>,
+    /// Claims under which an agent was started.
+    pub ran: BTreeSet<String>,
+    /// Markers that lay there when a claim was taken over, by its file.
+    pub marked_before: BTreeMap<File, Vec<String>>,
+    /// When the owner of a claim beat its lease, by the name of the lease.
+    pub beats: BTreeMap<String, Vec<u64>>,
+    /// When a host last looked at a lease.
+    pub looks: BTreeMap<(usize, String), u64>,
     /// Names may have been made again, because the server forgot them.
     pub names_forgotten: bool,
 }
@@ -129,28 +138,37 @@ impl State {
     /// A lease was rewritten by its owner.
     pub fn beaten(&mut self, name: &str) {
         if self.current.is_some() && name.ends_with(".lease") {
-            self.oracle.beats.insert(name.to_owned(), self.now);
+            let beats = self.oracle.beats.entry(name.to_owned()).or_default();
+            beats.push(self.now);
         }
     }
 
-    /// A claim was taken over: its owner must not have beaten for as long as others wait.
+    /// A claim was taken over: when it was last looked at, its owner must not have beaten for as long as others
+    /// wait. (What it beats between that look and the take, nobody can know.)
     fn judge_take(&mut self, name: &str) {
         let Some(claim) = ClaimName::parse(name).filter(|claim| claim.taken.is_some()) else {
             return;
         };
         self.cover("takeover", || name.to_owned());
-        if !self.oracle.taken.insert(claim.untaken()) {
+        if self.oracle.taken.contains_key(&claim.untaken()) {
             // What was taken and left has no lease; whoever takes it again has waited as well.
             return;
         }
+        self.oracle.taken.insert(claim.untaken(), self.now);
         let is_own = self.hosts[self.host()].name == claim.node.as_str();
-        let beat = self.oracle.beats.get(&claim.untaken().lease()).copied();
+        let lease = claim.untaken().lease();
+        let looked = self.oracle.looks.get(&(self.host(), lease.clone()));
+        let looked = looked.copied().unwrap_or(self.now);
+        let beats = self.oracle.beats.get(&lease);
+        let beat = beats.and_then(|all| all.iter().rev().find(|beat| **beat <= looked));
         let Some(beat) = beat.filter(|_| self.current.is_some() && !is_own) else {
             return;
         };
-        if self.now < beat + 110 * SECOND {
-            let ago = (self.now - beat) / SECOND;
-            self.fail(format!("{name} was taken, and its owner beat {ago} s ago"));
+        if looked < beat + 110 * SECOND {
+            let before = (looked - beat) / SECOND;
+            self.fail(format!(
+                "{name} was taken, and its owner had beaten {before} s before it was looked at"
+            ));
         }
     }
 
@@ -177,6 +195,7 @@ impl State {
             && let Some(story) = self.oracle.stories.get_mut(&claim.id)
         {
             story.marked = self.now;
+            self.oracle.marks.insert(claim, self.now);
         }
         let is_new = self.server.ever.insert((at, name.to_owned()));
         if !is_new
@@ -225,6 +244,7 @@ impl State {
             self.decided_upon(name);
         }
         self.judge_take(name);
+        self.judge_return(stage, name, file);
         let is_new = self.server.ever.insert((to, name.to_owned()));
         let Some((id, story)) = self.oracle.of_file(file) else {
             return;
@@ -269,6 +289,10 @@ impl State {
                 "{} was published after its sender was told that it was not",
                 queued.id
             ));
+        } else if digest != story.digest && self.oracle.rolled_back {
+            // The server forgot its last bytes and the rename of it, and that rename travelled twice. Its reader proves
+            // nothing by it and sets it aside.
+            self.cover("published in part", || queued.id.to_string());
         } else if digest != story.digest {
             self.fail(format!("{} was published with other bytes", queued.id));
         } else {
@@ -365,7 +389,10 @@ impl State {
         self.cover("agent started", || stem.clone());
         let (is_on_record, is_decided) = self.on_record(host, id, &stem);
         let (now, halted) = (self.now, self.oracle.halted);
-        let looked = run.plan.permit.looked;
+        let looked = run
+            .permit
+            .as_ref()
+            .map_or(run.plan.handed, |permit| permit.looked);
         let ago = self.boot(host).since(looked);
         let ago = u64::try_from(ago.as_micros()).unwrap_or(0) + MS;
         let wall = self.wall_at(host, now.saturating_sub(ago));
@@ -376,12 +403,16 @@ impl State {
         let story = story.clone();
         let errand = self.plan.errands[story.errand].clone();
         let total: u32 = story.starts.values().sum();
-        // Which attempt it is, the members of a pool tell from markers, which a server may have forgotten.
-        let is_counted = self.plan.members == 0 || !self.oracle.rolled_back;
-        if is_counted && story.starts.values().any(|count| *count > 1) {
+        // The members of a pool number their attempts by the markers they see: where one turned out to be of a claim that
+        // was never started and went, two attempts bear the same number, each under a claim of its own.
+        if self.plan.members == 0 && story.starts.values().any(|count| *count > 1) {
             self.fail(format!(
                 "started at most once: {id} attempt {attempt} again"
             ));
+        }
+        self.judge_claim(&stem);
+        if total > ATTEMPTS_MAX && !self.oracle.rolled_back {
+            self.fail(format!("started at most once: {id} has {total} attempts"));
         }
         if total > 1 && !errand.idempotent {
             self.fail(format!("started at most once: {id} is not idempotent"));

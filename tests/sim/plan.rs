@@ -2,6 +2,8 @@
 //! set of faults (Groce and others, "Swarm testing", 2012): where everything goes wrong, nothing gets far enough.
 
 use crate::dice::Dice;
+use crate::duel;
+use crate::duel::Ambush;
 
 /// A millisecond, in the microseconds of the simulation.
 pub const MS: u64 = 1_000;
@@ -144,11 +146,16 @@ pub struct Plan {
     pub resolves: bool,
     /// Members of a pool, to which everything is sent; 0: to one node alone.
     pub members: usize,
+    /// What lies in wait in a duel.
+    pub ambushes: Vec<Ambush>,
 }
 
 impl Plan {
     /// Draws the plan of a seed.
     pub fn of(seed: u64) -> Self {
+        if duel::is_one(seed) {
+            return duel::of(seed);
+        }
         let dice = &mut Dice::new(seed);
         let members = dice.one_of(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 3]);
         let quiet_from = if members == 0 {
@@ -194,6 +201,7 @@ impl Plan {
             quiet_from,
             resolves: dice.once_in(2),
             members,
+            ambushes: Vec::new(),
         }
     }
 }

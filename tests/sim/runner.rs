@@ -6,6 +6,7 @@ use std::io::Read;
 use std::sync::Arc;
 
 use dispatch::attempt::Error;
+use dispatch::attempt::Permit;
 use dispatch::attempt::Plan;
 use dispatch::attempt::Report;
 use dispatch::attempt::RunState;
@@ -15,10 +16,12 @@ use dispatch::clock::BootTime;
 use dispatch::clock::Clock;
 use dispatch::clock::Timestamp;
 use dispatch::id::Digest;
+use dispatch::limits;
 use dispatch::outcome::FailureClass;
 use dispatch::outcome::Layer;
 use dispatch::outcome::Status;
 
+use crate::duel::Step;
 use crate::plan::MS;
 use crate::world::Item;
 use crate::world::State;
@@ -31,6 +34,8 @@ pub struct Run {
     pub state: RunState,
     pub task: Digest,
     pub log: Vec<u8>,
+    /// What its executor was permitted last.
+    pub permit: Option<Permit>,
 }
 
 /// The run directories of a host. Their names are durable before anything else happens.
@@ -41,8 +46,11 @@ impl Runs {
     /// The host is gone, and with it what ran.
     pub fn power_cut(&mut self) {
         for run in self.0.values_mut() {
-            if run.state == RunState::Running {
-                run.state = RunState::Lost;
+            match run.state {
+                RunState::Running => run.state = RunState::Lost,
+                // Its lock is gone, and nobody else takes what was ready once.
+                RunState::Ready => run.state = RunState::Prepared,
+                _ => {}
             }
         }
     }
@@ -93,19 +101,52 @@ fn report(now: Timestamp, status: Status, log: &[u8]) -> Report {
 }
 
 impl State {
-    /// An executor takes its run directory, if nobody was quicker, and starts the agent, if its permit is good.
+    /// An executor has its agent ready, if nobody made the run directory void.
+    pub fn comes(&mut self, host: usize, stem: &str) {
+        let Some(run) = self.hosts[host].runs.0.get_mut(stem) else {
+            return;
+        };
+        if run.state == RunState::Prepared {
+            run.state = RunState::Ready;
+            let patience = u64::try_from(limits::PERMIT_PATIENCE.as_micros()).unwrap_or(0);
+            self.at(self.now + patience, Item::Tire(host, stem.to_owned()));
+        }
+    }
+
+    /// An executor has waited long enough.
+    pub fn tires(&mut self, host: usize, stem: &str) {
+        let now = self.wall(host);
+        let Some(run) = self.hosts[host].runs.0.get_mut(stem) else {
+            return;
+        };
+        if run.state == RunState::Ready {
+            let mut missed = report(now, Status::Error, &run.log);
+            missed.started = false;
+            missed.detail = Some("no permit came".to_owned());
+            run.state = RunState::Finished(Box::new(missed));
+            self.cover("no permit came", || stem.to_owned());
+        }
+    }
+
+    /// An executor sees its permit: it takes its run directory, if nobody was quicker, and starts the agent, if its
+    /// permit and its own term are good then; else it waits for another.
     pub fn takes(&mut self, host: usize, stem: &str) {
         let now = self.wall(host);
         let boot = self.boot(host);
         let Some(run) = self.hosts[host].runs.0.get(stem) else {
             return;
         };
-        if run.state != RunState::Prepared {
+        if run.state != RunState::Ready {
             return;
         }
-        let is_good = run.plan.permit.is_good(&Still(now, boot));
+        let permit = run.permit.clone();
+        let is_good = permit.is_some_and(|permit| permit.is_good(&Still(now, boot)));
+        if !is_good {
+            return self.cover("permit expired", || stem.to_owned());
+        }
+        let is_held = run.plan.lease.is_none_or(|until| boot < until);
         let (run, log) = (run.clone(), run.log.clone());
-        let next = if is_good {
+        let next = if is_held {
             self.starts(host, &run);
             let works = self.dice.spread(MS, self.plan.work.works);
             self.at(self.now + works, Item::End(host, stem.to_owned()));
@@ -115,7 +156,6 @@ impl State {
             }
             RunState::Running
         } else {
-            self.cover("permit expired", || stem.to_owned());
             let mut missed = report(now, Status::Error, &log);
             missed.started = false;
             missed.detail = Some("the permit had expired".to_owned());
@@ -198,6 +238,8 @@ impl SimRunner {
         stem: &str,
         act: impl FnOnce(&mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        let step = (what == "start").then_some(Step::Start);
+        self.world.ambush(step, false);
         self.world.call(|| format!("runner {what} {stem}"));
         let mut state = self.world.state();
         let rate = state.plan.rates.runner_fails;
@@ -212,6 +254,7 @@ impl SimRunner {
         let done = act(&mut state);
         drop(state);
         self.world.called();
+        self.world.ambush(step, true);
         done
     }
 }
@@ -232,6 +275,7 @@ impl Runner for SimRunner {
                 plan: plan.clone(),
                 state: RunState::Prepared,
                 task: Digest::of(task),
+                permit: None,
                 log: format!("log of {request}\n").into_bytes(),
             };
             let claim = plan.claim.clone();
@@ -247,7 +291,24 @@ impl Runner for SimRunner {
             }
             let most = if state.is_quiet { 100 * MS } else { work.takes };
             let delay = state.dice.within(0, most);
-            state.at(state.now + delay, Item::Take(host, claim));
+            state.at(state.now + delay, Item::Come(host, claim));
+            Ok(())
+        })
+    }
+
+    fn permit(&self, stem: &str, permit: &Permit) -> Result<(), Error> {
+        let host = self.host;
+        self.call("permit", stem, |state| {
+            let most = if state.is_quiet {
+                5 * MS
+            } else {
+                state.plan.work.takes
+            };
+            let delay = state.dice.within(0, most);
+            if let Some(run) = state.hosts[host].runs.0.get_mut(stem) {
+                run.permit = Some(permit.clone());
+                state.at(state.now + delay, Item::Take(host, stem.to_owned()));
+            }
             Ok(())
         })
     }
@@ -274,7 +335,10 @@ impl Runner for SimRunner {
             let Some(run) = state.hosts[host].runs.0.get_mut(stem) else {
                 return Ok(true);
             };
-            let is_free = matches!(run.state, RunState::Prepared | RunState::Void);
+            let is_free = matches!(
+                run.state,
+                RunState::Prepared | RunState::Ready | RunState::Void
+            );
             if is_free {
                 run.state = RunState::Void;
             }
@@ -291,9 +355,11 @@ impl Runner for SimRunner {
                 _ => Status::Killed,
             };
             if let Some(run) = state.hosts[host].runs.0.get_mut(stem)
-                && run.state == RunState::Running
+                && matches!(run.state, RunState::Running | RunState::Ready)
             {
-                run.state = RunState::Finished(Box::new(report(now, status, &run.log)));
+                let mut ended = report(now, status, &run.log);
+                ended.started = run.state == RunState::Running;
+                run.state = RunState::Finished(Box::new(ended));
             }
             Ok(())
         })

@@ -12,6 +12,7 @@ use dispatch::stage::Stage;
 use crate::actors::ROOT_ID;
 use crate::actors::Seat;
 use crate::client::Client;
+use crate::duel;
 use crate::plan::Deed;
 use crate::plan::Export;
 use crate::plan::MS;
@@ -36,6 +37,9 @@ pub struct Verdict {
     /// A fingerprint of everything that happened.
     pub print: u64,
 }
+
+/// The name of every killswitch: what is made, removed and made again has a past in the caches of clients.
+const SWITCH: &str = "KILLSWITCH";
 
 /// More steps than any schedule takes.
 const STEPS_MAX: u64 = 60_000;
@@ -115,7 +119,7 @@ fn cast(world: &Arc<World>) {
     }
     for (number, (at, stays, kills)) in plan.halts.iter().enumerate() {
         state.at(*at, Item::Halt(number, *kills));
-        state.at(at + stays, Item::Resume(number));
+        state.at(at + stays, Item::Resume);
     }
     for (number, errand) in plan.errands.iter().enumerate() {
         for copy in 0..errand.copies {
@@ -142,6 +146,10 @@ fn act(world: &Arc<World>) {
             let steps = state.steps;
             return state.fail(format!("it does not come to an end: {steps} steps"));
         }
+        if !state.is_quiet && duel::is_one(plan.seed) && is_at_rest(&state) && state.is_over() {
+            // Nothing is left that could still be ambushed.
+            state.calms();
+        }
         if state.is_quiet && is_at_rest(&state) {
             // A little longer: what is over stays over.
             let until = *rest.get_or_insert(state.now + 40 * SECOND);
@@ -161,6 +169,9 @@ fn act(world: &Arc<World>) {
         let Some(item) = state.next() else {
             return state.fail("nothing is left to happen".to_owned());
         };
+        if state.waits_for_host(&item) {
+            continue;
+        }
         drop(state);
         happen(world, item);
     }
@@ -214,11 +225,13 @@ fn happen(world: &Arc<World>, item: Item) {
             match other {
                 Item::Late(op) => state.comes_late(&op),
                 Item::Lease(host, stem) => state.lease_ends(host, &stem),
+                Item::Come(host, stem) => state.comes(host, &stem),
+                Item::Tire(host, stem) => state.tires(host, &stem),
                 Item::Take(host, stem) => state.takes(host, &stem),
                 Item::End(host, stem) => state.ends(host, &stem),
                 Item::Deed(deed) => state.does(deed),
                 Item::Halt(number, kills) => state.halts(number, kills),
-                Item::Resume(number) => state.resumes(number),
+                Item::Resume => state.resumes(),
                 Item::Copy(errand) => state.copies(errand),
                 Item::Quiet => state.calms(),
                 Item::Turn(..) | Item::Begin(_) => {}
@@ -395,17 +408,13 @@ impl State {
         self.cover("killswitch", || format!("{number}, kills: {kills}"));
         let root = self.server.folder(&Place::Root);
         let text: &[u8] = if kills { b"kill: now\n" } else { b"" };
-        let op = Op::Create(
-            root,
-            format!("KILLSWITCH-{number}"),
-            Arc::new(text.to_vec()),
-        );
+        let op = Op::Create(root, SWITCH.to_owned(), Arc::new(text.to_vec()));
         let _ = self.execute(&op);
     }
 
-    fn resumes(&mut self, number: usize) {
+    fn resumes(&mut self) {
         let root = self.server.folder(&Place::Root);
-        let _ = self.execute(&Op::Remove(root, format!("KILLSWITCH-{number}")));
+        let _ = self.execute(&Op::Remove(root, SWITCH.to_owned()));
     }
 
     /// A stranger puts a copy of a sealed task into the lane, under a name of his own.
@@ -456,9 +465,7 @@ impl State {
             host.open = None;
         }
         self.server_offset = 0;
-        for number in 0..self.plan.halts.len() {
-            self.resumes(number);
-        }
+        self.resumes();
         for actor in 0..self.cast.len() {
             let cast = &self.cast[actor];
             if cast.role == Role::Watcher && cast.actor.is_none() {

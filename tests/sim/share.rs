@@ -106,8 +106,11 @@ impl SimShare {
 
     /// A request that changes something.
     fn change(&self, action: &'static str, name: &str, op: Op) -> Result<Effect, ShareError> {
+        let step = self.world.state().step_of(&op);
+        self.world.ambush(step, false);
         self.world.call(|| format!("{action} {name}"));
         let ended = self.world.request(op);
+        self.world.ambush(step, true);
         self.world
             .state()
             .note(|| format!("    {action}: {:?}", ended.as_ref().err()));
@@ -173,6 +176,9 @@ impl SimShare {
             self.change("write", name, Op::Fill(file, half))?;
             self.change("write", name, Op::Fill(file, bytes))?;
         }
+        if self.world.state().plan.export == Export::Local {
+            self.world.state().server.sync();
+        }
         Ok(size as u64)
     }
 
@@ -189,7 +195,12 @@ impl SimShare {
             if data.home.is_none() {
                 return Err(Errno::ESTALE);
             }
-            Ok(Arc::clone(&data.bytes))
+            let bytes = Arc::clone(&data.bytes);
+            if name.ends_with(".lease") {
+                let looked = (state.host(), name.to_owned());
+                state.oracle.looks.insert(looked, state.now);
+            }
+            Ok(bytes)
         })
     }
 }

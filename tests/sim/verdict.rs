@@ -1,14 +1,43 @@
 //! The end of a schedule: what must have come of every task.
 
+use dispatch::entry::ClaimName;
+use dispatch::entry::QueuedName;
 use dispatch::id::Digest;
 use dispatch::id::TaskId;
+use dispatch::place::Place;
 use dispatch::stage::Stage;
 
 use crate::oracle::Story;
 use crate::oracle::stage_of;
+use crate::server::File;
 use crate::world::State;
 
+/// How often a task may be started that may be started again.
+pub const ATTEMPTS_MAX: u32 = 3;
+
 impl State {
+    /// An agent is started under a claim: only once, and not where another had taken it before its marker was there, for
+    /// who took it saw no marker then and gave it to the next.
+    pub fn judge_claim(&mut self, stem: &str) {
+        if !self.oracle.ran.insert(stem.to_owned()) {
+            self.fail(format!("started at most once: {stem} again"));
+        }
+        let Some(claim) = ClaimName::parse_stem(stem) else {
+            return;
+        };
+        let (marked, taken) = (self.oracle.marks.get(&claim), self.oracle.taken.get(&claim));
+        if self.oracle.names_forgotten {
+            return;
+        }
+        match (marked, taken) {
+            (None, _) => self.fail(format!("{stem} was started without a marker")),
+            (Some(marked), Some(taken)) if taken < marked => self.fail(format!(
+                "started at most once: {stem} was taken before its marker was made, and started"
+            )),
+            _ => {}
+        }
+    }
+
     /// What must be so once everything has come to rest.
     pub fn judge_end(&mut self) {
         let stories: Vec<(TaskId, Story)> = self
@@ -31,6 +60,50 @@ impl State {
                     "never lost: {id} ends in {stage:?}, not in an outcome"
                 ));
             }
+        }
+    }
+
+    /// Markers of a task that lie in `processing/` now.
+    fn markers(&mut self, id: TaskId) -> Vec<String> {
+        let place = Place::Stage(self.lane.clone(), Stage::Processing);
+        let at = self.server.folder(&place);
+        let names = self.server.dirs[at].names.range(id.to_string()..);
+        names
+            .map(|(name, _)| name)
+            .take_while(|name| name.starts_with(&id.to_string()))
+            .filter(|name| name.ends_with(".start"))
+            .cloned()
+            .collect()
+    }
+
+    /// A task file moved to this stage and name. What was taken over while the markers of as many starts as are allowed
+    /// lay there must not go back to `inbox/`: whoever took it looked after that, and they lie there still.
+    pub fn judge_return(&mut self, to: Option<Stage>, name: &str, file: File) {
+        let claim = ClaimName::parse(name);
+        if let Some(taken) = claim.filter(|claim| claim.taken.is_some()) {
+            let markers = self.markers(taken.id);
+            self.oracle.marked_before.insert(file, markers);
+            return;
+        }
+        let before = self.oracle.marked_before.remove(&file);
+        let queued = QueuedName::parse(name).filter(|_| to == Some(Stage::Inbox));
+        let (Some(before), Some(queued)) = (before, queued) else {
+            return;
+        };
+        let story = self.oracle.stories.get(&queued.id);
+        let errand = story.map(|story| &self.plan.errands[story.errand]);
+        let most = match errand {
+            Some(errand) if errand.idempotent => ATTEMPTS_MAX,
+            Some(_) => 1,
+            None => return,
+        };
+        let now = self.markers(queued.id);
+        let still = before.iter().filter(|name| now.contains(name)).count();
+        if still >= most as usize && !self.oracle.names_forgotten {
+            self.fail(format!(
+                "started at most once: {} goes back to inbox/ with the marker of a start that was there when it was taken",
+                queued.id
+            ));
         }
     }
 

@@ -12,6 +12,7 @@ use dispatch::clock::SystemClock;
 
 use crate::bugs;
 use crate::corpus;
+use crate::duel;
 use crate::plan::Plan;
 use crate::schedule;
 
@@ -22,11 +23,24 @@ pub struct Order {
     pub seed: u64,
     /// At least so many schedules.
     pub schedules: u64,
+    /// Whether only duels are run.
+    pub duels: bool,
     /// For at least so long.
     pub seconds: u64,
     pub jobs: u64,
     /// The bug that is planted.
     pub bug: Option<String>,
+}
+
+impl Order {
+    /// The seed of a schedule by its number.
+    const fn seed_of(&self, number: u64) -> u64 {
+        if self.duels {
+            duel::number(self.seed / duel::EVERY + number)
+        } else {
+            self.seed.wrapping_add(number)
+        }
+    }
 }
 
 /// What came of it.
@@ -53,13 +67,17 @@ const MUST_HAPPEN: &[&str] = &[
     "clock steps",
     "copy of a task",
     "cut off",
+    "death at a step",
     "death after a call",
     "death before a call",
     "executed late",
     "executed twice",
     "executor lost",
     "executor never comes",
+    "held up at a step",
+    "host stands still",
     "killswitch",
+    "late at a step",
     "pause",
     "permit expired",
     "power cut",
@@ -70,6 +88,7 @@ const MUST_HAPPEN: &[&str] = &[
     "server restarts",
     "stale listing",
     "stale name",
+    "takeover",
     "written in steps",
 ];
 /// From so many schedules on.
@@ -92,7 +111,7 @@ pub fn run(order: &Order) -> Tally {
                     if number >= order.schedules && spent >= order.seconds {
                         break;
                     }
-                    let seed = order.seed.wrapping_add(number);
+                    let seed = order.seed_of(number);
                     let verdict = schedule::run(Plan::of(seed), false);
                     own.schedules += 1;
                     own.steps += verdict.steps;

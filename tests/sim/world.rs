@@ -15,6 +15,7 @@ use dispatch::place::Lane;
 use crate::client::Client;
 use crate::dice::Dice;
 use crate::disk::Disk;
+use crate::net::Fate;
 use crate::oracle::Oracle;
 use crate::plan::Deed;
 use crate::plan::MS;
@@ -43,7 +44,11 @@ pub enum Item {
     Late(Op),
     /// The lease of an attempt may be over.
     Lease(usize, String),
-    /// An executor comes to take a run directory.
+    /// An executor has its agent ready.
+    Come(usize, String),
+    /// An executor has waited long enough for a permit.
+    Tire(usize, String),
+    /// An executor sees its permit.
     Take(usize, String),
     /// An agent ends.
     End(usize, String),
@@ -52,7 +57,7 @@ pub enum Item {
     /// A killswitch is made, with its number and whether it kills.
     Halt(usize, bool),
     /// It is removed.
-    Resume(usize),
+    Resume,
     /// A stranger copies the task of this errand.
     Copy(usize),
     /// Nothing goes wrong from now on.
@@ -96,6 +101,9 @@ pub struct Host {
     /// Open tasks of its node, as its last round left them; `None` before the first.
     pub open: Option<usize>,
     pub rounds: u64,
+    /// Until when it stands still, with its clocks, and for how long it has in all.
+    pub still_until: u64,
+    pub stood_still: u64,
 }
 
 /// Everything.
@@ -113,6 +121,10 @@ pub struct State {
     pub is_quiet: bool,
     pub is_ending: bool,
     pub server_offset: i64,
+    /// What becomes of the next request, where that is not left to chance.
+    pub forced: Option<Fate>,
+    /// Until when somebody is held up in a duel.
+    pub held_until: u64,
     /// No request comes to the server before this.
     pub down_until: u64,
     /// When the one host of a local share lost power last.
@@ -240,6 +252,8 @@ impl State {
             stepped: None,
             open: None,
             rounds: 0,
+            still_until: 0,
+            stood_still: 0,
         });
         Self {
             dice: Dice::new(seed ^ 0x5DEE_CE66),
@@ -254,6 +268,8 @@ impl State {
             is_quiet: false,
             is_ending: false,
             server_offset: 0,
+            forced: None,
+            held_until: 0,
             down_until: 0,
             local_cut: u64::MAX,
             violation: None,
@@ -357,6 +373,20 @@ impl State {
 
     /// An actor is gone; what it had asked for may still be executed, and a watcher is started again.
     fn bury(&mut self, actor: usize, within: u64) {
+        self.leaves(actor);
+        if self.cast[actor].role == Role::Watcher {
+            let delay = self.dice.spread(100 * MS, within);
+            self.at(self.now + delay, Item::Begin(actor));
+        }
+    }
+
+    /// The same, and it comes back so much later.
+    pub fn bury_for(&mut self, actor: usize, delay: u64) {
+        self.leaves(actor);
+        self.at(self.now + delay, Item::Begin(actor));
+    }
+
+    fn leaves(&mut self, actor: usize) {
         self.cast[actor].is_doomed = true;
         if let Some(op) = self.cast[actor].in_flight.take()
             && self.dice.once_in(2)
@@ -364,10 +394,6 @@ impl State {
         {
             let delay = self.dice.spread(MS, 20 * SECOND);
             self.at(self.now + delay, Item::Late(op));
-        }
-        if self.cast[actor].role == Role::Watcher {
-            let delay = self.dice.spread(100 * MS, within);
-            self.at(self.now + delay, Item::Begin(actor));
         }
     }
 
@@ -427,7 +453,8 @@ impl State {
 
     /// Time since boot on a host.
     pub fn boot(&self, host: usize) -> BootTime {
-        BootTime((BOOT + self.now - self.hosts[host].booted) / MS)
+        let since = self.now - self.hosts[host].booted;
+        BootTime((BOOT + since).saturating_sub(self.hosts[host].stood_still) / MS)
     }
 
     /// What the server stamps its entries with, for a moment of the simulation.

@@ -15,7 +15,7 @@ fn an_executor_that_died_before_it_named_itself_started_nothing() {
     let (_dir, folder) = folder();
     disk::create_new(&folder.member("running"), b"", 0o600).unwrap();
     assert_eq!(folder.state().unwrap(), RunState::Void);
-    assert!(folder.take().unwrap().is_none());
+    assert!(folder.hold().unwrap().is_none());
     let held = LockFile::try_take(&folder.member("lock")).unwrap();
     assert_eq!(folder.state().unwrap(), RunState::Running, "not yet");
     drop(held);
@@ -25,20 +25,57 @@ fn an_executor_that_died_before_it_named_itself_started_nothing() {
 fn who_took_it_lives_as_long_as_its_lock() {
     let (_dir, folder) = folder();
     assert_eq!(folder.state().unwrap(), RunState::Prepared);
-    let taken = folder.take().unwrap().unwrap();
+    let taken = folder.hold().unwrap().unwrap();
+    assert!(taken.take().unwrap());
     assert_eq!(folder.state().unwrap(), RunState::Running);
     assert!(!folder.void().unwrap());
-    assert!(folder.take().unwrap().is_none());
+    assert!(folder.hold().unwrap().is_none());
     drop(taken);
     assert_eq!(folder.state().unwrap(), RunState::Lost);
-    assert!(folder.take().unwrap().is_none(), "nobody takes it again");
+    assert!(folder.hold().unwrap().is_none(), "nobody takes it again");
     assert!(!folder.void().unwrap());
+}
+
+#[test]
+fn who_holds_it_has_not_started_anything_until_it_is_taken() {
+    let (_dir, folder) = folder();
+    let held = folder.hold().unwrap().unwrap();
+    assert_eq!(folder.state().unwrap(), RunState::Preparing);
+    assert!(folder.hold().unwrap().is_none(), "one at a time");
+    assert!(!folder.is_decided());
+    folder.be_ready().unwrap();
+    assert_eq!(folder.state().unwrap(), RunState::Ready);
+    drop(held);
+    assert_eq!(folder.state().unwrap(), RunState::Prepared, "it died");
+    assert!(
+        folder.hold().unwrap().is_none(),
+        "what it prepared is not prepared once more"
+    );
+    assert!(folder.void().unwrap());
+    assert!(folder.is_decided());
+    let (_dir, folder) = self::folder();
+    let held = folder.hold().unwrap().unwrap();
+    assert!(folder.void().unwrap());
+    assert!(!held.take().unwrap());
+}
+
+#[test]
+fn the_last_permit_counts_and_nonsense_is_none() {
+    let (_dir, folder) = folder();
+    assert_eq!(folder.permitted(), None);
+    for looked in [BootTime(1), BootTime(2)] {
+        folder.permit(&Permit { looked }).unwrap();
+        assert_eq!(folder.permitted(), Some(Permit { looked }));
+    }
+    disk::replace(&folder.member("permit"), b"{", 0o600).unwrap();
+    assert_eq!(folder.permitted(), None);
 }
 
 #[test]
 fn a_report_counts_when_its_executor_has_ended() {
     let (_dir, folder) = folder();
-    let taken = folder.take().unwrap().unwrap();
+    let taken = folder.hold().unwrap().unwrap();
+    assert!(taken.take().unwrap());
     let clock = crate::clock::SystemClock;
     let refusal = crate::attempt::summary::Refusal::permit_expired();
     let began = crate::attempt::summary::Moment::now(&clock);
@@ -57,7 +94,8 @@ fn a_report_that_is_not_one_is_no_outcome_and_holds_nothing_up() {
     disk::create_new(&report, b"{}", 0o600).unwrap();
     assert!(matches!(folder.report(), Err(Error::Format { .. })));
     assert_eq!(folder.state().unwrap(), RunState::Prepared);
-    let taken = folder.take().unwrap().unwrap();
+    let taken = folder.hold().unwrap().unwrap();
+    assert!(taken.take().unwrap());
     assert_eq!(folder.state().unwrap(), RunState::Running);
     drop(taken);
     assert_eq!(folder.state().unwrap(), RunState::Lost);

@@ -10,14 +10,14 @@ struct Program {
 }
 
 /// Runs `dispatch init` with a share and a configuration of this folder.
-fn init(folder: &Path, node: &str, more: &[&str]) -> Result<Exit, Failure> {
+fn init(folder: &Path, node: &str, more: &[&str]) -> Result<(), Failure> {
     let file = |name: &str| folder.join(name).display().to_string();
     let (root, config) = (file("share"), file(&format!("{node}.toml")));
     let given = [
         "init", "--quiet", "--root", &root, "--side", node, "--config", &config,
     ];
     let program = Program::try_parse_from(given.iter().chain(more)).unwrap();
-    run(&program.args, &program.args.common().voice("dispatch"))
+    make(&program.args, &program.args.common().voice("dispatch")).map(drop)
 }
 
 fn load(folder: &Path, node: &str) -> Config {

@@ -60,10 +60,15 @@ impl Bench {
 
     fn run_in(&self, root: &Path, args: &[&str]) -> (Exit, String, String) {
         let name = |node| NodeName::parse(node).unwrap();
+        let accepted = PeerPolicy {
+            accept: true,
+            ..PeerPolicy::default()
+        };
         let config = Config {
             node: Some(name("gpubox")),
             state: Some(self.state()),
-            peers: [(name("devbox"), PeerPolicy::default())].into(),
+            peers: [(name("devbox"), accepted)].into(),
+            pools: [(name("gpu"), [name("gpubox"), name("gpu2")].into())].into(),
             ..Config::default()
         };
         let desk = Desk {
@@ -191,4 +196,38 @@ fn what_is_not_known_is_not_halted() {
     assert_eq!(bench.root(), [""; 0]);
     let both = ["dispatch", "halt", "--node", "gpubox", "--local"];
     assert!(Whole::try_parse_from(both).is_err());
+}
+
+#[test]
+fn the_lanes_and_the_members_of_a_pool_can_be_halted_by_name() {
+    for (halt, stops, goes_on) in [
+        (
+            ["halt", "--lane", "devbox-to-pool.gpu"],
+            "lane devbox-to-pool.gpu",
+            "no task of devbox starts on any member of pool.gpu",
+        ),
+        (
+            ["halt", "--lane", "pool.gpu"],
+            "lane devbox-to-pool.gpu",
+            "they wait in its inbox",
+        ),
+        (
+            ["halt", "--node", "gpu2"],
+            "node gpu2",
+            "the other members of pool.gpu go on",
+        ),
+    ] {
+        let bench = Bench::new();
+        let (exit, _, err) = bench.run(&halt);
+        assert_eq!(exit, Exit::Ok, "{err}");
+        assert!(err.contains(goes_on), "{err}");
+        let (_, _, err) = bench.run(&["resume", "--dry-run"]);
+        assert!(err.contains(&format!("stops {stops}:")), "{err}");
+        assert_eq!(bench.run(&["resume"]).0, Exit::Ok);
+        assert_eq!(bench.root(), [""; 0]);
+    }
+    let bench = Bench::new();
+    let (exit, _, err) = bench.run(&["halt", "--lane", "pool.lab"]);
+    assert_eq!(exit, Exit::NotFound);
+    assert!(err.contains("devbox-to-pool.gpu"), "{err}");
 }

@@ -30,6 +30,12 @@ pub(super) fn look(args: &Args, setup: &Setup, lane: &Lane, voice: &Voice) -> Re
     let found = pool::outlook(&scene::of(setup)?, &asked, args.profile.as_ref());
     let told = match (found, &args.profile) {
         (Outlook::Good, _) => None,
+        (Outlook::Stopped(why), _) => {
+            voice.warn(&format!(
+                "no member of {to} starts anything now: {why}; it waits in the inbox"
+            ));
+            None
+        }
         (Outlook::Nobody(told), _) => Some(format!("no member of {to} is alive: {told}")),
         (Outlook::NoProfile(offered), Some(profile)) => {
             let offered: Vec<&str> = offered.iter().map(ProfileName::as_str).collect();

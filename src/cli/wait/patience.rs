@@ -35,6 +35,8 @@ pub(super) struct Wait<'a> {
     /// When the days were last looked through.
     whole: Option<BootTime>,
     told: Option<String>,
+    /// Since when the share is away, which was told then.
+    away: Option<BootTime>,
 }
 
 impl<'a> Wait<'a> {
@@ -58,6 +60,7 @@ impl<'a> Wait<'a> {
             fresh: Fresh::through(setup.cache()),
             whole: None,
             told: None,
+            away: None,
         }
     }
 
@@ -70,7 +73,7 @@ impl<'a> Wait<'a> {
     ) -> Result<BTreeSet<TaskId>, Failure> {
         let now = self.setup.clock.boot();
         let lanes: BTreeSet<&Lane> = wanted.iter().map(|one| &one.lane).collect();
-        let (mut near, mut is_lost) = (BTreeSet::new(), false);
+        let (mut near, mut lost) = (BTreeSet::new(), None);
         for lane in lanes {
             let done = Place::Stage(lane.clone(), Stage::Done);
             match self.setup.transport.list(&done) {
@@ -84,20 +87,22 @@ impl<'a> Wait<'a> {
                             .filter_map(|entry| entry::task_of(&entry.name)),
                     );
                 }
-                Err(error) if error.is_absent() => {}
-                Err(error) if error.is_hopeless() => return Err(error.into()),
-                Err(error) => {
-                    is_lost = true;
-                    if error.is_other_ground() {
-                        // Mounted anew: it is proved again, and the next look believes it.
-                        let _ = self.setup.check_root();
-                    }
-                    self.tell(voice, &format!("{error}; waiting"));
+                // A lane that is not laid out yet, or a share that is not there; or it was mounted anew: then it is
+                // proved again, and the next look believes it.
+                Err(error) if error.is_absent() || error.is_other_ground() => {
+                    lost = lost.or(self.setup.check_root().err());
                 }
+                Err(error) if error.is_hopeless() => return Err(error.into()),
+                Err(error) => lost = lost.or(Some(error.into())),
             }
         }
+        let is_lost = lost.is_some();
+        match lost {
+            Some(failure) => self.lose(voice, &failure),
+            None => self.find_again(voice),
+        }
         self.pace.lose(is_lost, now);
-        if self.whole.is_none_or(|last| now.since(last) >= WHOLE_LOOK) {
+        if !is_lost && self.whole.is_none_or(|last| now.since(last) >= WHOLE_LOOK) {
             self.whole = Some(now);
             near.extend(wanted.iter().map(|one| one.id));
         }
@@ -127,6 +132,21 @@ impl<'a> Wait<'a> {
         if self.told.as_deref() != Some(text) {
             voice.warn(text);
             self.told = Some(text.to_owned());
+        }
+    }
+
+    /// The share is away: told once, until it is back.
+    pub(super) fn lose(&mut self, voice: &Voice, failure: &Failure) {
+        if self.away.is_none() {
+            self.away = Some(self.setup.clock.boot());
+            voice.warn(&format!("{failure}; waiting until it is back"));
+        }
+    }
+
+    fn find_again(&mut self, voice: &Voice) {
+        if let Some(since) = self.away.take() {
+            let lasted = self.setup.clock.boot().since(since);
+            voice.note(&format!("the share is back after {} s", lasted.as_secs()));
         }
     }
 }

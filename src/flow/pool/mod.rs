@@ -69,12 +69,23 @@ pub(crate) struct Pool {
     senders: HashMap<NodeName, sender::Sign>,
 }
 
+impl Pool {
+    /// Forgets what was observed of others: it was seen on ground that is in doubt.
+    pub(super) fn doubt(&mut self) {
+        self.sights.clear();
+        self.lone.clear();
+        self.looks.clear();
+    }
+}
+
 /// Serves one lane of a pool for one round. Returns how many tasks were claimed.
 pub(super) fn serve(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
-    look::pass(node, lane)?;
+    if node.may_pool() {
+        look::pass(node, lane)?;
+    }
     node.retry_strays(lane)?;
     let is_ours = !node.now.beats.is_foreign_to(&lane.from);
-    let queued = if is_ours && node.now.view.trouble.is_none() {
+    let queued = if is_ours && node.may_pool() && node.now.view.trouble.is_none() {
         claim::candidates(node, lane)?
     } else {
         Vec::new()
@@ -88,7 +99,9 @@ pub(super) fn serve(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
     };
     let taken = claim::pass(node, lane, queued, &control)?;
     cancel::pass(node, lane, &control)?;
-    park::decisions(node, lane, &control)?;
+    if node.may_judge() {
+        park::decisions(node, lane, &control)?;
+    }
     park::unpark_approved(node, lane)?;
     permit::note(node, lane, &control);
     Ok(taken)

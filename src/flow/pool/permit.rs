@@ -62,8 +62,8 @@ pub(in crate::flow) fn may_start(
     let Some(known) = node.journal.known(id) else {
         return Ok(false);
     };
-    if lease::held(node, id).is_none() {
-        // A lane that this node does not serve any more: its claims are left to expire.
+    if !node.may_pool() || lease::held(node, id).is_none() {
+        // A share that is in doubt; or a lane that this node does not serve any more: its claims are left to expire.
         return Ok(false);
     }
     if known.starts >= finish::allowed_attempts(node, id) {

@@ -44,6 +44,12 @@ pub(in crate::flow) fn try_elsewhere(node: &mut Node, id: TaskId, why: &str) -> 
     give_back(node, id, back)
 }
 
+/// Gives back what this member admitted and would not take in now: its profile, or what its policy allows, is not what
+/// it was.
+pub(in crate::flow) fn unfit(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> {
+    give_back(node, id, permit::never_ran(why.to_owned()))
+}
+
 /// Gives back what waits for a start here: this node drains or stops. What waits for an approval stays: the approval is
 /// addressed to this node.
 pub(in crate::flow) fn all(node: &mut Node, why: &str) -> Result<(), Error> {

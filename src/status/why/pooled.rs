@@ -2,6 +2,8 @@
 
 use super::Because;
 use super::Scene;
+use super::quiet::QUIET_S;
+use super::quiet::Silence;
 use crate::document::Task;
 use crate::entry::ClaimName;
 use crate::entry::QueuedName;
@@ -73,7 +75,14 @@ fn queued(scene: &Scene, lane: &Lane, id: TaskId) -> Result<Because, ShareError>
         .and_then(|name| name.not_before)
         .filter(|at| *at > wall)
     {
-        let text = format!("it is not taken before {moment}");
+        let text = match started_before(scene, lane, id).as_slice() {
+            [] => format!("it is not taken before {moment}"),
+            before => format!(
+                "attempt {} is not taken before {moment}: it was started on {} before, without an end",
+                before.len() + 1,
+                names_of(before)
+            ),
+        };
         return Ok(Because::new("not_before", text));
     }
     let rank = |name: &QueuedName| (name.priority, name.id.age_key());
@@ -82,7 +91,12 @@ fn queued(scene: &Scene, lane: &Lane, id: TaskId) -> Result<Because, ShareError>
     });
     let line = match ahead {
         0 => "it is the next".to_owned(),
+        1 => format!("1 of {} is before it", names.len()),
         _ => format!("{ahead} of {} are before it", names.len()),
+    };
+    let line = match started_before(scene, lane, id).as_slice() {
+        [] => line,
+        before => format!("{line}; it was started on {} before", names_of(before)),
     };
     let asked = scene.asked().into_iter().find(|asked| asked.lane == *lane);
     let Some(asked) = asked else {
@@ -100,6 +114,23 @@ fn queued(scene: &Scene, lane: &Lane, id: TaskId) -> Result<Because, ShareError>
         return Ok(unwatched(format!("not yet taken by {to}")));
     }
     Ok(untaken(scene, &asked, &line))
+}
+
+/// The members on which a task was started, by the markers that are kept until it is committed.
+fn started_before(scene: &Scene, lane: &Lane, id: TaskId) -> Vec<NodeName> {
+    let processing = Place::Stage(lane.clone(), Stage::Processing);
+    let listing = scene.sender.transport.list(&processing);
+    let listing = listing.unwrap_or_default();
+    let marks = listing.iter().filter_map(|entry| {
+        let claim = ClaimName::parse_stem(entry.name.strip_suffix(".start")?)?;
+        (claim.id == id).then_some(claim.node)
+    });
+    marks.collect()
+}
+
+fn names_of(nodes: &[NodeName]) -> String {
+    let names: Vec<&str> = nodes.iter().map(NodeName::as_str).collect();
+    names.join(" and ")
 }
 
 /// A task that this node's watcher must let start, and there is none.
@@ -127,6 +158,10 @@ fn untaken(scene: &Scene, asked: &Asked, line: &str) -> Because {
         );
         return Because::new("unserved", text);
     }
+    if let Some(why) = pool::stopped(scene, &asked.lane, &alive) {
+        let text = format!("not yet taken: no member of {to} starts anything now: {why}");
+        return Because::new("halted", text).next("dispatch status".to_owned());
+    }
     let names: Vec<&str> = alive.iter().map(|view| view.name.as_str()).collect();
     let names = names.join(", ");
     let free: u64 = alive.iter().filter_map(|view| pool::free(view)).sum();
@@ -152,11 +187,15 @@ fn held(scene: &Scene, lane: &Lane, stage: Stage, claim: &ClaimName) -> Because 
         let text = format!("a member took it over from {member}, and gives it back or ends it");
         return Because::new("taken_over", text);
     }
-    let dead = beaten.is_none_or(|ago| ago > limits::LEASE_TERM.as_secs());
-    if dead {
-        let text =
-            format!("held by {member}, which is gone: {lease}; another member takes it over");
-        return Because::new("expired_claim", text);
+    let is_started = view.is_some_and(|view| view.started);
+    if beaten.is_none_or(|ago| ago > QUIET_S) {
+        let silence = Silence {
+            is_started,
+            once: task(scene, lane, claim, stage).map(|task| !task.idempotent),
+            beaten,
+            is_last: others_alive(scene, lane, member).is_some_and(|others| others == 0),
+        };
+        return silence.told(member);
     }
     if stage == Stage::PendingAck {
         let text = format!("{member} holds it, and waits for an approval; {lease}");
@@ -167,9 +206,14 @@ fn held(scene: &Scene, lane: &Lane, stage: Stage, claim: &ClaimName) -> Because 
         let text = format!("it runs on {member} since {since}; {lease}");
         return Because::new("running", text);
     }
-    if view.is_some_and(|view| view.started) {
+    if is_started {
         let text = format!("it is started on {member}, or about to be; {lease}");
         return Because::new("running", text);
+    }
+    let beat = node::read(scene, member, &scene.node);
+    if let Some(other) = super::hindrance(scene, lane, member, &beat) {
+        let text = format!("held by {member}, not started: {}; {lease}", other.text);
+        return Because { text, ..other };
     }
     if lane.from == scene.node
         && task(scene, lane, claim, stage).is_some_and(|task| !task.idempotent)
@@ -178,6 +222,18 @@ fn held(scene: &Scene, lane: &Lane, stage: Stage, claim: &ClaimName) -> Because 
     }
     let text = format!("held by {member}, not started yet; {lease}");
     Because::new("waiting", text)
+}
+
+/// How many other members of a pool are alive, where this node asks it.
+fn others_alive(scene: &Scene, lane: &Lane, member: &NodeName) -> Option<usize> {
+    let asked = scene
+        .asked()
+        .into_iter()
+        .find(|asked| asked.lane == *lane)?;
+    let others = asked.members.iter().filter(|name| *name != member);
+    let views = node::some(scene, others, super::now(scene, lane));
+    let alive = views.iter().filter(|view| view.liveness == Liveness::Alive);
+    Some(alive.count())
 }
 
 /// When a member says that it began to run a task, where it tells this node.

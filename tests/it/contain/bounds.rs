@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use dispatch::attempt::Runner;
 use dispatch::clock::Clock;
 use dispatch::clock::SystemClock;
 use dispatch::limits;
@@ -20,8 +19,8 @@ use super::host::survivors;
 #[test]
 fn a_flood_is_ended_and_its_log_stays_within_the_cap() {
     at_both_levels(|host, _| {
-        let mut plan = adversary("flood");
-        let report = host.run(&mut plan);
+        let plan = adversary("flood");
+        let report = host.run(&plan);
         assert_eq!(report.status, Status::Error, "{report:?}");
         assert_eq!(report.class, Some(FailureClass::Flood));
         assert!(report.output_truncated);
@@ -41,7 +40,7 @@ fn silence_is_not_work_and_neither_is_a_trickle_without_a_line() {
         for name in ["silent", "trickle"] {
             let mut plan = adversary(name);
             plan.stall = Some(Duration::from_millis(400));
-            let report = host.run(&mut plan);
+            let report = host.run(&plan);
             assert_eq!(report.status, Status::Stalled, "{name}: {report:?}");
             assert_eq!(report.class, Some(FailureClass::Stalled));
             assert_eq!(survivors(&plan), [0; 0]);
@@ -56,7 +55,7 @@ fn time_is_over_when_it_is_over_whatever_the_agent_writes() {
         let mut plan = adversary(name);
         plan.timeout = Duration::from_millis(500);
         let began = SystemClock.monotonic();
-        let report = host.run(&mut plan);
+        let report = host.run(&plan);
         assert_eq!(report.status, Status::Timeout, "{name}: {report:?}");
         assert!(report.elapsed_ms >= 500, "{report:?}");
         // Generous to a busy machine: only that it is not a matter of the program's own time.
@@ -68,11 +67,11 @@ fn time_is_over_when_it_is_over_whatever_the_agent_writes() {
 fn standard_input_may_be_closed_or_left_unread() {
     let host = Host::new(Level::Full);
     let mut plan = adversary("closed-input");
-    let report = host.run(&mut plan);
+    let report = host.run(&plan);
     assert_eq!(report.status, Status::Ok, "{report:?}");
     plan = super::host::plan(&["true"]);
     let big = "x".repeat(limits::REQUEST_BYTES_MAX);
-    host.runner.start(&plan, b"{}", &big).unwrap();
+    host.start(&plan, &big);
     assert_eq!(host.finished(&plan).status, Status::Ok);
 }
 
@@ -89,7 +88,7 @@ fn an_agent_that_has_its_result_and_stays_is_ended_and_its_result_stands() {
     plan.profile.agent = AgentKind::Claude;
     // Later than the result, earlier than the linger: whichever comes first, the result stands.
     plan.timeout = Duration::from_secs(1);
-    let report = host.run(&mut plan);
+    let report = host.run(&plan);
     assert_eq!(report.status, Status::Ok, "{report:?}");
     assert_eq!(report.final_text, "done");
     assert!(report.detail.unwrap().contains("stayed"));
@@ -101,7 +100,7 @@ fn the_end_of_a_long_output_is_kept_and_the_answer_is_its_end() {
     let host = Host::new(Level::Full);
     let mut plan = plan(&["sh", "-c", "seq 1 40000; echo the end"]);
     plan.max_output_bytes = 100_000;
-    let report = host.run(&mut plan);
+    let report = host.run(&plan);
     assert_eq!(report.status, Status::Ok, "{report:?}");
     assert!(report.output_truncated);
     assert!(

@@ -65,17 +65,10 @@ impl Host {
         Self { runner, dir }
     }
 
-    /// Runs an attempt to its end. On a host so busy that the permit is over before the agent can go, under a new
-    /// claim, as a watcher would.
-    pub fn run(&self, plan: &mut Plan) -> Report {
+    /// Runs an attempt to its end.
+    pub fn run(&self, plan: &Plan) -> Report {
         self.start(plan, "the request");
-        loop {
-            let report = self.finished(plan);
-            if !is_late(&report) {
-                return report;
-            }
-            self.start_again(plan, "the request");
-        }
+        self.finished(plan)
     }
 
     /// Runs it once more, under another claim.
@@ -85,30 +78,22 @@ impl Host {
     }
 
     /// Starts an attempt and waits until it has written `sign`.
-    pub fn begin(&self, plan: &mut Plan, sign: &str) {
+    pub fn begin(&self, plan: &Plan, sign: &str) {
         self.start(plan, "");
-        let mut state = RunState::Absent;
         for _ in 0..12_000 {
             if self.log(plan).contains(sign) {
                 return;
             }
-            state = self.runner.state(&plan.claim).unwrap();
-            match &state {
-                RunState::Finished(report) if is_late(report) => self.start_again(plan, ""),
-                _ => SystemClock.sleep(Duration::from_millis(5)),
-            }
+            SystemClock.sleep(Duration::from_millis(5));
         }
+        let state = self.runner.state(&plan.claim).unwrap();
         panic!("no '{sign}' in the log: {state:?}\n{}", self.log(plan));
     }
 
-    pub fn start(&self, plan: &mut Plan, request: &str) {
-        plan.permit.looked = SystemClock.boot();
+    /// Starts an attempt, and permits it once it is ready.
+    pub fn start(&self, plan: &Plan, request: &str) {
         self.runner.start(plan, b"{}", request).unwrap();
-    }
-
-    fn start_again(&self, plan: &mut Plan, request: &str) {
-        plan.claim = fresh_claim().stem();
-        self.start(plan, request);
+        permit(&self.runner, plan);
     }
 
     pub fn finished(&self, plan: &Plan) -> Report {
@@ -133,10 +118,19 @@ impl Host {
     }
 }
 
-/// Whether the host was so busy that the permit was over before the agent could go.
-pub fn is_late(report: &Report) -> bool {
-    let detail = report.detail.as_deref().unwrap_or_default();
-    !report.started && detail.contains("permit expired")
+/// Permits an attempt whenever it is ready, until it goes or is over.
+pub fn permit(runner: &LocalRunner, plan: &Plan) {
+    loop {
+        match runner.state(&plan.claim).unwrap() {
+            RunState::Prepared | RunState::Preparing => {}
+            RunState::Ready => {
+                let looked = SystemClock.boot();
+                runner.permit(&plan.claim, &Permit { looked }).unwrap();
+            }
+            _ => return,
+        }
+        SystemClock.sleep(Duration::from_millis(2));
+    }
 }
 
 /// A program that runs the executor in a user namespace whose administrator allows no PID namespaces
@@ -174,9 +168,7 @@ pub fn plan(command: &[&str]) -> Plan {
         timeout: Duration::from_secs(20),
         stall: None,
         max_output_bytes: 100_000,
-        permit: Permit {
-            looked: SystemClock.boot(),
-        },
+        handed: SystemClock.boot(),
         lease: None,
     }
 }
@@ -229,8 +221,8 @@ pub fn skip(what: &str) {
 pub fn at_both_levels(test: impl Fn(&Host, Level)) {
     test(&Host::new(Level::Full), Level::Full);
     let host = Host::new(Level::Basic);
-    let mut probe = plan(&["true"]);
-    host.start(&mut probe, "");
+    let probe = plan(&["true"]);
+    host.runner.start(&probe, b"{}", "").unwrap();
     SystemClock.sleep(Duration::from_millis(200));
     let state = host.runner.state(&probe.claim).unwrap();
     match state {

@@ -8,14 +8,17 @@ use dispatch::attempt::RunState;
 use dispatch::attempt::Runner;
 use dispatch::attempt::StopReason;
 use dispatch::attempt::folder::Audience;
+use dispatch::attempt::folder::Folder;
 use dispatch::attempt::local::Launcher;
 use dispatch::attempt::local::LocalRunner;
 use dispatch::clock::BootTime;
 use dispatch::clock::Clock;
 use dispatch::clock::SystemClock;
+use dispatch::limits;
 use dispatch::outcome::FailureClass;
 use dispatch::outcome::Layer;
 use dispatch::outcome::Status;
+use dispatch::process::launch;
 use nix::sys::signal::Signal;
 
 use super::host::Host;
@@ -45,13 +48,24 @@ fn a_permit_that_is_over_starts_nothing() {
         BootTime(0),
         SystemClock.boot().plus(Duration::from_secs(60)),
     ] {
-        plan.permit = Permit { looked };
         plan.claim = super::host::plan(&[]).claim;
         host.runner.start(&plan, b"{}", "").unwrap();
-        let report = host.finished(&plan);
-        assert!(!report.started, "{report:?}");
-        assert!(report.detail.unwrap().contains("permit expired"));
+        while host.runner.state(&plan.claim).unwrap() != RunState::Ready {
+            SystemClock.sleep(Duration::from_millis(1));
+        }
+        let (worthless, looked) = (Permit { looked }, SystemClock.boot());
+        host.runner.permit(&plan.claim, &worthless).unwrap();
+        // It has looked many times by then.
+        SystemClock.sleep(limits::PERMIT_LOOK * 20);
+        assert_eq!(host.runner.state(&plan.claim).unwrap(), RunState::Ready);
         assert!(!host.log(&plan).contains("began\n"));
+        // The next one counts.
+        let good = Permit { looked };
+        assert!(good.is_good(&SystemClock));
+        host.runner.permit(&plan.claim, &good).unwrap();
+        super::host::permit(&host.runner, &plan);
+        assert!(host.finished(&plan).started);
+        assert!(host.log(&plan).contains("began\n"));
     }
 }
 
@@ -71,13 +85,14 @@ fn a_stop_that_came_first_starts_nothing() {
 }
 
 /// Runs an executor on a directory, as a service manager would, and returns its exit status.
-fn run_executor(folder: &dispatch::attempt::folder::Folder) -> Option<i32> {
+fn run_executor(folder: &Folder) -> Option<i32> {
+    executor(folder).wait().unwrap().code()
+}
+
+fn executor(folder: &Folder) -> std::process::Child {
     let args = [std::ffi::OsStr::new("--run"), folder.path().as_os_str()];
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_dispatch-exec"));
-    let mut child =
-        dispatch::process::launch::detached(program, &args, [("PATH", "/usr/bin:/bin")], None)
-            .unwrap();
-    child.wait().unwrap().code()
+    launch::detached(program, &args, [("PATH", "/usr/bin:/bin")], None).unwrap()
 }
 
 #[test]
@@ -96,11 +111,8 @@ fn what_is_void_is_never_taken_and_what_is_taken_is_never_void() {
     assert_eq!(run_executor(&folder), Some(75), "it starts nothing");
     assert_eq!(host.runner.state(&voided.claim).unwrap(), RunState::Void);
 
-    let mut taken = adversary("silent");
-    host.start(&mut taken, "");
-    while host.runner.state(&taken.claim).unwrap() == RunState::Prepared {
-        SystemClock.sleep(Duration::from_millis(1));
-    }
+    let taken = adversary("silent");
+    host.start(&taken, "");
     assert!(!host.runner.void(&taken.claim).unwrap());
     assert_eq!(host.runner.state(&taken.claim).unwrap(), RunState::Running);
     host.runner.stop(&taken.claim, StopReason::Kill).unwrap();
@@ -112,8 +124,7 @@ fn what_is_void_is_never_taken_and_what_is_taken_is_never_void() {
 #[test]
 fn of_many_executors_one_runs_it() {
     let host = Host::new(Level::Full);
-    // A host so busy that the permit was over is asked again.
-    for _ in 0..20 {
+    for _ in 0..5 {
         let plan = plan(&["sh", "-c", "echo began; sleep 0.3"]);
         let folder = host.runner.folder(&plan.claim).unwrap();
         folder.prepare(&plan, b"{}", "", Audience::Owner).unwrap();
@@ -121,24 +132,67 @@ fn of_many_executors_one_runs_it() {
             let all: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| run_executor(&folder)))
                 .collect();
+            super::host::permit(&host.runner, &plan);
             all.into_iter().map(|one| one.join().unwrap()).collect()
         });
         statuses.sort_unstable();
         assert_eq!(statuses[1..], [Some(75); 3], "all but one did nothing");
-        if host.finished(&plan).started {
-            assert_eq!(statuses[0], Some(0));
-            assert_eq!(host.log(&plan).matches("began\n").count(), 1);
-            return;
-        }
+        assert!(host.finished(&plan).started);
+        assert_eq!(statuses[0], Some(0));
+        assert_eq!(host.log(&plan).matches("began\n").count(), 1);
     }
-    panic!("never in time");
+}
+
+/// What is ready and then made void starts nothing; nor does what is told to stop, and says so.
+#[test]
+fn what_is_ready_can_be_held_back() {
+    let host = Host::new(Level::Full);
+    let ready = |word: &str| {
+        let plan = plan(&["sh", "-c", word]);
+        host.runner.start(&plan, b"{}", "").unwrap();
+        while host.runner.state(&plan.claim).unwrap() != RunState::Ready {
+            SystemClock.sleep(Duration::from_millis(1));
+        }
+        plan
+    };
+    let voided = ready("echo began");
+    assert!(host.runner.void(&voided.claim).unwrap());
+    let looked = SystemClock.boot();
+    host.runner
+        .permit(&voided.claim, &Permit { looked })
+        .unwrap();
+    assert_eq!(host.runner.state(&voided.claim).unwrap(), RunState::Void);
+    let stopped = ready("echo began");
+    host.runner
+        .stop(&stopped.claim, StopReason::Cancel)
+        .unwrap();
+    let report = host.finished(&stopped);
+    assert_eq!((report.started, report.status), (false, Status::Cancelled));
+    // One whose executor is killed was not started, and can be made void.
+    let killed = plan(&["sh", "-c", "echo began"]);
+    let folder = host.runner.folder(&killed.claim).unwrap();
+    folder.prepare(&killed, b"{}", "", Audience::Owner).unwrap();
+    let mut executor = executor(&folder);
+    while host.runner.state(&killed.claim).unwrap() != RunState::Ready {
+        SystemClock.sleep(Duration::from_millis(1));
+    }
+    executor.kill().unwrap();
+    executor.wait().unwrap();
+    assert_eq!(
+        host.runner.state(&killed.claim).unwrap(),
+        RunState::Prepared
+    );
+    assert!(host.runner.void(&killed.claim).unwrap());
+    for plan in [&voided, &stopped, &killed] {
+        assert!(!host.log(plan).contains("began\n"));
+    }
 }
 
 #[test]
 fn an_executor_that_is_killed_is_lost_and_what_it_left_can_be_swept() {
     at_both_levels(|host, level| {
-        let mut plan = adversary("orphans");
-        host.begin(&mut plan, "orphaned");
+        let plan = adversary("orphans");
+        host.begin(&plan, "orphaned");
         assert!(survivors(&plan).len() >= 100);
         send(executor_of(host, &plan.claim), Signal::SIGKILL);
         while host.runner.state(&plan.claim).unwrap() == RunState::Running {
@@ -164,8 +218,8 @@ fn an_executor_that_is_killed_is_lost_and_what_it_left_can_be_swept() {
 #[test]
 fn an_executor_that_is_asked_to_end_ends_its_agent_and_reports() {
     let host = Host::new(Level::Full);
-    let mut plan = adversary("ignore-term");
-    host.begin(&mut plan, "ignoring");
+    let plan = adversary("ignore-term");
+    host.begin(&plan, "ignoring");
     send(executor_of(&host, &plan.claim), Signal::SIGTERM);
     let report = host.finished(&plan);
     assert_eq!(report.status, Status::Killed, "{report:?}");
@@ -176,7 +230,7 @@ fn an_executor_that_is_asked_to_end_ends_its_agent_and_reports() {
 #[test]
 fn a_program_that_is_not_there_is_not_a_start() {
     let host = Host::new(Level::Full);
-    let report = host.run(&mut plan(&["no-such-program"]));
+    let report = host.run(&plan(&["no-such-program"]));
     assert!(!report.started, "{report:?}");
     assert_eq!(report.class, Some(FailureClass::Spawn));
     assert!(report.detail.unwrap().contains("no-such-program"));
@@ -187,7 +241,7 @@ fn a_program_that_is_not_there_is_not_a_start() {
         .unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     std::fs::set_permissions(&script, mode).unwrap();
-    let report = host.run(&mut plan(&[script.to_str().unwrap()]));
+    let report = host.run(&plan(&[script.to_str().unwrap()]));
     assert!(!report.started, "{report:?}");
     assert_eq!(report.class, Some(FailureClass::Spawn));
 }
@@ -258,20 +312,12 @@ fn a_service_manager_may_start_it_as_another_user() {
     if other {
         plan.profile.require_layers = vec![Layer::OtherUser];
     }
-    let report = loop {
-        plan.claim = super::host::plan(&[]).claim;
-        plan.permit.looked = SystemClock.boot();
-        let server = serve(&socket, &runs, other);
-        runner.start(&plan, b"{}", "hello ").unwrap();
-        server.join().unwrap();
-        dispatch::disk::remove(&socket).unwrap();
-        let RunState::Finished(report) = runner.state(&plan.claim).unwrap() else {
-            panic!("no report");
-        };
-        if !super::host::is_late(&report) {
-            break report;
-        }
-        runner.discard(&plan.claim).unwrap();
+    let server = serve(&socket, &runs, other);
+    runner.start(&plan, b"{}", "hello ").unwrap();
+    super::host::permit(&runner, &plan);
+    server.join().unwrap();
+    let RunState::Finished(report) = runner.state(&plan.claim).unwrap() else {
+        panic!("no report");
     };
     assert_eq!(report.status, Status::Ok, "{report:?}");
     let us = nix::unistd::geteuid().as_raw();
@@ -289,7 +335,7 @@ fn an_attempt_ends_with_its_lease_unless_that_was_extended() {
     at_both_levels(|host, level| {
         let mut short = plan(&["sh", "-c", "echo began; exec sleep 600"]);
         short.lease = Some(SystemClock.boot().plus(Duration::from_millis(700)));
-        let report = host.run(&mut short);
+        let report = host.run(&short);
         assert!(report.started, "{level:?}: {report:?}");
         assert_eq!(report.status, Status::Killed, "{report:?}");
         assert_eq!(report.class, Some(FailureClass::LeaseLost), "{report:?}");
@@ -298,7 +344,7 @@ fn an_attempt_ends_with_its_lease_unless_that_was_extended() {
         let mut longer = plan(&["sh", "-c", "echo began; sleep 2; echo ended"]);
         let now = SystemClock.boot();
         longer.lease = Some(now.plus(Duration::from_millis(700)));
-        host.begin(&mut longer, "began");
+        host.begin(&longer, "began");
         let until = now.plus(Duration::from_secs(60));
         host.runner.extend(&longer.claim, until).unwrap();
         let report = host.finished(&longer);

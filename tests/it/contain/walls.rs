@@ -42,7 +42,7 @@ fn the_environment_is_an_allow_list() {
         plan.profile
             .set_env
             .insert("OWN".to_owned(), "value with spaces".to_owned());
-        let report = host.run(&mut plan);
+        let report = host.run(&plan);
         let lines: Vec<&str> = report.final_text.lines().collect();
         for line in [
             "NAMED=passed",
@@ -67,7 +67,7 @@ fn an_agent_finds_its_users_home_and_a_command_its_own() {
     let host = Host::new(Level::Full);
     let mut plan = plan(&["sh", "-c", "echo HOME is $HOME"]);
     plan.profile.agent = AgentKind::Aider;
-    host.run(&mut plan);
+    host.run(&plan);
     assert!(
         host.log(&plan).contains("HOME is /nonexistent\n"),
         "{}",
@@ -80,7 +80,7 @@ fn privileges_limits_and_mask_are_set() {
     at_both_levels(|host, _| {
         let script =
             "grep NoNewPrivs /proc/self/status; ulimit -c; ulimit -n; umask; ps -o sid= $$ || true";
-        let report = host.run(&mut plan(&["sh", "-c", script]));
+        let report = host.run(&plan(&["sh", "-c", script]));
         let lines: Vec<&str> = report.final_text.lines().map(str::trim).collect();
         assert_eq!(lines[0], "NoNewPrivs:\t1", "{report:?}");
         assert_eq!(lines[1], "0", "no core dumps");
@@ -109,7 +109,7 @@ fn keys_and_share_cannot_be_read_or_written() {
         );
         let mut plan = plan(&["sh", "-c", &script]);
         plan.profile.read.push(open.clone());
-        let report = host.run(&mut plan);
+        let report = host.run(&plan);
         if lacks(&report, Layer::Landlock) {
             return;
         }
@@ -130,8 +130,8 @@ fn keys_and_share_cannot_be_read_or_written() {
 fn the_run_directory_itself_is_not_the_agents() {
     let host = Host::new(Level::Full);
     let script = "cat ../plan.json; echo '{}' >../report.json; echo cancel >../stop; ls ..; true";
-    let mut plan = plan(&["sh", "-c", script]);
-    let report = host.run(&mut plan);
+    let plan = plan(&["sh", "-c", script]);
+    let report = host.run(&plan);
     if lacks(&report, Layer::Landlock) {
         return;
     }
@@ -143,7 +143,7 @@ fn the_run_directory_itself_is_not_the_agents() {
 fn other_processes_are_not_there_in_a_namespace() {
     let host = Host::new(Level::Full);
     let script = "echo /proc/[0-9]*; echo $$";
-    let report = host.run(&mut plan(&["sh", "-c", script]));
+    let report = host.run(&plan(&["sh", "-c", script]));
     if lacks(&report, Layer::PidNamespace) {
         return;
     }
@@ -160,7 +160,7 @@ fn a_layer_that_is_demanded_and_not_there_starts_nothing() {
             Level::Full => vec![Layer::OtherUser],
             Level::Basic => vec![Layer::PidNamespace, Layer::MountNamespace],
         };
-        let report = host.run(&mut plan);
+        let report = host.run(&plan);
         assert!(!report.started, "{report:?}");
         assert_eq!(report.class, Some(FailureClass::Containment));
         let detail = report.detail.unwrap();
@@ -194,7 +194,7 @@ fn a_broker_in_a_hidden_place_cannot_be_reached_from_a_namespace() {
     // With the rules of the filesystem off, so that it is the mount that hides it.
     let mut plan = plan(&["sh", "-c", &script]);
     plan.profile.write = vec![PathBuf::from("/")];
-    let report = host.run(&mut plan);
+    let report = host.run(&plan);
     dispatch::disk::remove_tree(&dir).unwrap();
     if lacks(&report, Layer::MountNamespace) {
         return;
@@ -216,14 +216,14 @@ fn a_worktree_is_fresh_detached_and_outlasts_the_spool() {
     );
     let mut plan1 = plan(&["sh", "-c", &made]);
     plan1.profile.write = vec![host.dir.path().to_owned()];
-    let report = host.run(&mut plan1);
+    let report = host.run(&plan1);
     assert_eq!(report.status, Status::Ok, "{}", host.log(&plan1));
 
     let script = "cat file; echo two >file; git commit -qam two && git log --oneline | wc -l; \
                   echo x >$(git rev-parse --git-common-dir)/hooks/evil; true";
     let mut plan2 = plan(&["sh", "-c", script]);
     plan2.profile.workspace = Workspace::Worktree(repository.clone());
-    let report = host.run(&mut plan2);
+    let report = host.run(&plan2);
     assert_eq!(report.status, Status::Ok, "{}", host.log(&plan2));
     assert_eq!(report.final_text, "one\n2", "{}", host.log(&plan2));
     assert!(
@@ -243,7 +243,7 @@ fn a_worktree_is_fresh_detached_and_outlasts_the_spool() {
 
     let mut plan3 = plan(&["true"]);
     plan3.profile.workspace = Workspace::Worktree(host.dir.path().join("nowhere"));
-    let report = host.run(&mut plan3);
+    let report = host.run(&plan3);
     assert!(!report.started, "{report:?}");
     assert!(report.detail.unwrap().contains("nowhere"));
 }
@@ -255,7 +255,7 @@ fn nothing_but_the_three_streams_is_inherited() {
         let leaked = std::fs::File::open("/dev/null").unwrap();
         let open = nix::fcntl::FcntlArg::F_SETFD(nix::fcntl::FdFlag::empty());
         nix::fcntl::fcntl(&leaked, open).unwrap();
-        let report = host.run(&mut plan(&["sh", "-c", "echo /proc/self/fd/*"]));
+        let report = host.run(&plan(&["sh", "-c", "echo /proc/self/fd/*"]));
         let found: Vec<&str> = report.final_text.split(' ').collect();
         assert!(found.len() <= 4, "{report:?}");
     });
@@ -266,14 +266,14 @@ fn rules_of_the_filesystem_make_way_for_a_sandbox_that_has_to_mount() {
     let host = Host::new(Level::Full);
     let mut wrapped = plan(&["sh", "-c", "echo inside"]);
     wrapped.profile.wrapper = vec!["env".to_owned(), "WRAPPED=yes".to_owned()];
-    let report = host.run(&mut wrapped);
+    let report = host.run(&wrapped);
     assert_eq!(report.final_text, "inside", "{report:?}");
     assert!(report.containment.contains(&Layer::Wrapper));
     assert!(!report.containment.contains(&Layer::Landlock));
 
     let mut own = plan(&["sh", "-c", "echo inside"]);
     own.profile.agent = AgentKind::Codex;
-    assert!(!host.run(&mut own).containment.contains(&Layer::Landlock));
+    assert!(!host.run(&own).containment.contains(&Layer::Landlock));
     own.profile.require_layers = vec![Layer::Landlock];
     let demanded = host.again(&mut own);
     assert_eq!(

@@ -200,3 +200,25 @@ fn two_doctors_of_one_name_do_not_pass_for_two_hosts() {
         .any(|report| report.said(25).contains("calls itself 'a', too"));
     assert!(told, "{}", reports[0].said(25));
 }
+
+#[test]
+fn a_host_that_is_not_met_is_no_verdict() {
+    for only in [&[][..], &["--only", "18"], &["--only", "3"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let alone = ["--pair", "--within", "1s", "--as", "a", "--with", "b"];
+        let report = doctor(dir.path(), &[&alone, only].concat());
+        assert_eq!(report.status, 75, "{:#}", report.value);
+        assert!(report.value["verdict"].is_null(), "{:#}", report.value);
+        assert_eq!(report.value["alone"], "multi");
+        let open = report.value["open"].as_str().unwrap();
+        assert!(open.contains("no other doctor came within 1 s"), "{open}");
+        if only == ["--only", "18"] {
+            assert_eq!(report.said(18), "not run: the other host was not met");
+        }
+    }
+    // What one host alone refuses is refused.
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join(".stfolder")).unwrap();
+    let report = doctor(dir.path(), &["--pair", "--within", "1s", "--as", "a"]);
+    assert_eq!((report.verdict(), report.status), ("refuse", 1));
+}

@@ -211,6 +211,61 @@ fn other_bytes_under_a_granted_id_are_an_alarm() {
     assert_eq!(bench.sink.count(Word::TaskReuse), 1);
 }
 
+/// The granted claim was given back, and then other bytes come under the id: they are refused before anything is made
+/// of that release, which is not about them.
+#[test]
+fn other_bytes_under_a_granted_id_are_refused_though_its_claim_was_given_back() {
+    let bench = Bench::new();
+    let mut task = bench.task();
+    let sent = bench.send_task(&task);
+    let mut node = bench.node();
+    let first = bench.claim("gpu1", &sent);
+    bench.look(&mut node);
+    let again = bench.give_back(&first, &sent);
+    task.request = "something else".to_owned();
+    let other = bench.send_task(&task);
+    let second = bench.claim("gpu2", &other);
+    bench.look(&mut node);
+    assert!(is_refused(
+        &bench.said(&second, &other),
+        "another task of this id"
+    ));
+    assert_eq!(bench.sink.count(Word::TaskRelease), 0);
+    assert_eq!(
+        node.journal.granted(sent.id).unwrap().claim,
+        Some(first.stem())
+    );
+    // The task that was granted is free to go on.
+    let third = bench.claim("gpu2", &again);
+    bench.look(&mut node);
+    assert_eq!(bench.said(&third, &sent), Said::Start);
+}
+
+#[test]
+fn claims_that_prove_nothing_are_not_read_again_and_again() {
+    let bench = Bench::new();
+    let (sent, mut node) = (bench.send(), bench.node());
+    let real = bench.claim("gpu1", &sent);
+    bench.look(&mut node);
+    for number in 0..200_u64 {
+        let fake = real.again_by(&real.node, Nonce::from_bits(number));
+        std::fs::write(bench.path(Stage::Processing, &fake.to_string()), "x").unwrap();
+        std::fs::write(bench.path(Stage::Processing, &fake.lease()), "x").unwrap();
+    }
+    for _ in 0..60 {
+        bench.wait(1);
+        node.round().unwrap();
+    }
+    let life = Life::noting();
+    node.transport = bench.world.transport(&life);
+    for _ in 0..60 {
+        bench.wait(1);
+        node.round().unwrap();
+    }
+    let read = life.count(".lease");
+    assert!((1..=200).contains(&read), "{read} leases in a minute");
+}
+
 #[test]
 fn a_flood_of_claims_names_and_documents_costs_a_bounded_look() {
     let bench = Bench::new();

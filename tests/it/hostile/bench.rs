@@ -1,22 +1,13 @@
 //! A receiver on a real folder whose clock, share and executors a test holds in its hand.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use dispatch::attempt;
-use dispatch::attempt::Plan;
-use dispatch::attempt::Report;
-use dispatch::attempt::RunState;
-use dispatch::attempt::Runner;
-use dispatch::attempt::StopReason;
 use dispatch::chance::Chance;
 use dispatch::chance::SeededChance;
-use dispatch::clock::BootTime;
 use dispatch::clock::Clock;
 use dispatch::clock::ManualClock;
 use dispatch::clock::Timestamp;
@@ -31,7 +22,6 @@ use dispatch::flow::Settings;
 use dispatch::flow::root;
 use dispatch::flow::send::Sender;
 use dispatch::flow::send::Sent;
-use dispatch::id::Digest;
 use dispatch::id::KeyId;
 use dispatch::id::NodeName;
 use dispatch::id::Party;
@@ -43,7 +33,6 @@ use dispatch::key::Alg;
 use dispatch::key::Key;
 use dispatch::keyring::Keyring;
 use dispatch::killswitch::Killswitch;
-use dispatch::outcome::Layer;
 use dispatch::outcome::Status;
 use dispatch::place::Lane;
 use dispatch::place::Place;
@@ -58,6 +47,7 @@ use dispatch::transport::Publish;
 use dispatch::transport::Transport;
 
 use super::bent::BentShare;
+use super::hands::Hands;
 
 /// Identity of the share.
 pub const ROOT_ID: &str = "0198f1c2-0000-7000-8000-00000000abcd";
@@ -366,125 +356,5 @@ impl Bench {
             .map(|event| format!("{} {}", event.word, event.summary.as_str()))
             .collect();
         assert!(more.is_empty(), "{context}: told again: {more:#?}");
-    }
-}
-
-/// Executors that end at once and well, and remember what they were given.
-pub struct Hands {
-    clock: Arc<dyn Clock>,
-    runs: Mutex<BTreeMap<String, Plan>>,
-    given: Mutex<Vec<(TaskId, String)>>,
-}
-
-impl Hands {
-    fn new(clock: Arc<dyn Clock>) -> Self {
-        Self {
-            clock,
-            runs: Mutex::default(),
-            given: Mutex::default(),
-        }
-    }
-
-    /// The tasks for which an agent was started, in order.
-    pub fn starts(&self) -> Vec<TaskId> {
-        self.given.lock().unwrap().iter().map(|one| one.0).collect()
-    }
-
-    /// The requests agents were given, in order.
-    pub fn requests(&self) -> Vec<String> {
-        let given = self.given.lock().unwrap();
-        given.iter().map(|one| one.1.clone()).collect()
-    }
-
-    fn report(&self) -> Report {
-        let now = self.clock.wall();
-        Report {
-            version: 1,
-            started: true,
-            status: Status::Ok,
-            class: None,
-            detail: None,
-            retry_at: None,
-            exit_code: Some(0),
-            signal: None,
-            began: now,
-            ended: now,
-            elapsed_ms: 1,
-            suspended_ms: 0,
-            output_bytes: LOG.len() as u64,
-            output_truncated: false,
-            log_sha256: Digest::of(LOG),
-            log_bytes: LOG.len() as u64,
-            final_text: "done".to_owned(),
-            containment: vec![Layer::Session],
-            leftovers: 0,
-            model: None,
-            turns: None,
-            tokens: None,
-            cost_microusd: None,
-            session: None,
-            denials: None,
-        }
-    }
-}
-
-/// What every agent prints.
-pub const LOG: &[u8] = b"the log\n";
-
-impl Runner for Hands {
-    fn start(&self, plan: &Plan, _task: &[u8], request: &str) -> Result<(), attempt::Error> {
-        let before = self
-            .runs
-            .lock()
-            .unwrap()
-            .insert(plan.claim.clone(), plan.clone());
-        assert!(before.is_none(), "{} was started twice", plan.claim);
-        self.given
-            .lock()
-            .unwrap()
-            .push((plan.task, request.to_owned()));
-        Ok(())
-    }
-
-    fn state(&self, stem: &str) -> Result<RunState, attempt::Error> {
-        let is_there = self.runs.lock().unwrap().contains_key(stem);
-        Ok(if is_there {
-            RunState::Finished(Box::new(self.report()))
-        } else {
-            RunState::Absent
-        })
-    }
-
-    fn plan(&self, stem: &str) -> Result<Option<Plan>, attempt::Error> {
-        Ok(self.runs.lock().unwrap().get(stem).cloned())
-    }
-
-    fn void(&self, stem: &str) -> Result<bool, attempt::Error> {
-        Ok(!self.runs.lock().unwrap().contains_key(stem))
-    }
-
-    fn stop(&self, _stem: &str, _reason: StopReason) -> Result<(), attempt::Error> {
-        Ok(())
-    }
-
-    fn extend(&self, _stem: &str, _until: BootTime) -> Result<(), attempt::Error> {
-        Ok(())
-    }
-
-    fn sweep(&self, _stem: &str) -> Result<u32, attempt::Error> {
-        Ok(0)
-    }
-
-    fn log(&self, _stem: &str) -> Result<Box<dyn Read>, attempt::Error> {
-        Ok(Box::new(LOG))
-    }
-
-    fn list(&self) -> Result<Vec<String>, attempt::Error> {
-        Ok(self.runs.lock().unwrap().keys().cloned().collect())
-    }
-
-    fn discard(&self, stem: &str) -> Result<(), attempt::Error> {
-        self.runs.lock().unwrap().remove(stem);
-        Ok(())
     }
 }

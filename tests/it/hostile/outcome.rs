@@ -10,9 +10,9 @@ use dispatch::share::Share as _;
 use dispatch::stage::Stage;
 
 use super::bench::Bench;
-use super::bench::LOG;
 use super::bench::lane;
 use super::bench::within_a_minute;
+use super::hands::LOG;
 use super::inbox::sparse;
 use super::plant;
 use super::plant::ODD;

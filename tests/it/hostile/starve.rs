@@ -32,7 +32,7 @@ fn a_log_without_end_under_a_name_that_can_be_guessed_holds_nobody_up() {
         let public = bench.path(Stage::Done, &format!("{}.log", sent.id));
         sparse(&public).set_len(ENDLESS).unwrap();
         bench.serves_this(&mut node, &sent, "a log without end");
-        assert_eq!(std::fs::read(&public).unwrap(), bench::LOG);
+        assert_eq!(std::fs::read(&public).unwrap(), super::hands::LOG);
     });
 }
 

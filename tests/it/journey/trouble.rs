@@ -78,10 +78,12 @@ fn a_killswitch_that_kills_ends_what_runs() {
     let mut node = world.node();
     world.rounds(&mut node, 1);
     assert_eq!(world.shop.running(), 1);
-    std::fs::write(world.root().join("KILLSWITCH"), "kill").unwrap();
+    std::fs::write(world.root().join("KILLSWITCH"), "kill: fire in rack 7").unwrap();
     world.rounds(&mut node, 2);
     assert_eq!(world.shop.running(), 0);
     assert_eq!(world.status(&sent), Some(Status::Killed));
+    let told = world.outcome(&sent).unwrap().detail.unwrap();
+    assert_eq!(told, "ended by KILLSWITCH: kill: fire in rack 7");
 }
 
 #[test]

@@ -114,17 +114,17 @@ fn no_call_reaches_what_is_mounted_over_the_root_that_was_proved() {
 }
 
 /// A program that is ended with the test.
-struct Running(Child);
+pub(super) struct Running(Child);
 
 impl Running {
-    fn begin(pair: &Pair, program: &str, node: &str, arguments: &[&str]) -> Self {
+    pub(super) fn begin(pair: &Pair, program: &str, node: &str, arguments: &[&str]) -> Self {
         let mut command = pair.command(program, node, arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
     }
 
     /// Waits for its end. Returns its status and what it said.
-    fn ended(&mut self, at_most: Duration) -> Option<(Option<i32>, String)> {
+    pub(super) fn ended(&mut self, at_most: Duration) -> Option<(Option<i32>, String)> {
         let began = SystemClock.boot();
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
@@ -140,7 +140,7 @@ impl Running {
         }
     }
 
-    fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub(super) fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
         nix::sys::signal::kill(pid, signal).unwrap();
     }
@@ -153,7 +153,7 @@ impl Drop for Running {
     }
 }
 
-fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(super) fn until(what: &str, is_so: impl Fn() -> bool) {
     let began = SystemClock.boot();
     while !is_so() {
         let waited = SystemClock.boot().since(began);

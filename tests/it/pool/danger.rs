@@ -13,17 +13,17 @@ use dispatch::stage::Stage;
 use super::ground::Ground;
 use crate::world::name;
 
-fn plant(path: &Path, bytes: &[u8]) {
+pub(super) fn plant(path: &Path, bytes: &[u8]) {
     let mut file = std::fs::File::create_new(path).unwrap();
     std::io::Write::write_all(&mut file, bytes).unwrap();
 }
 
-fn bytes_of(ground: &Ground, at: Stage, file: &str) -> Vec<u8> {
+pub(super) fn bytes_of(ground: &Ground, at: Stage, file: &str) -> Vec<u8> {
     std::fs::read(ground.path(at, file)).unwrap()
 }
 
 /// A claim of a task by a member that never made it.
-fn forged(ground: &Ground, file: &str, member: &str) -> ClaimName {
+pub(super) fn forged(ground: &Ground, file: &str, member: &str) -> ClaimName {
     let queued = QueuedName::parse(file).unwrap();
     queued.claimed_by(&name(member), ground.chance().nonce())
 }

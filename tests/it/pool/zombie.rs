@@ -286,7 +286,7 @@ fn a_member_that_drains_gives_back_what_it_has_not_started() {
     );
 }
 
-fn approve(ground: &Ground, sent: &dispatch::flow::send::Sent, member: &str) {
+pub(super) fn approve(ground: &Ground, sent: &dispatch::flow::send::Sent, member: &str) {
     let sender = ground.sender();
     let now = sender.clock.wall();
     let decision = Ack {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
+use std::process::Stdio;
 use std::sync::Arc;
 
 use dispatch::attempt::local::Launcher;
@@ -35,6 +36,9 @@ use dispatch::policy::PeerPolicy;
 use dispatch::share::FolderShare;
 use dispatch::transport::FolderTransport;
 
+/// Identity of the share.
+const IDENTITY: &str = "00000000-0000-4000-8000-00000000005f";
+
 /// What a program did.
 pub struct Out {
     pub code: i32,
@@ -62,7 +66,7 @@ impl Pair {
                 dispatch::disk::make_dir(&home.join(folder), 0o700).unwrap();
             }
             let text = format!(
-                "node = \"{node}\"\nroot = \"{}\"\nstate = \"{}\"\nkeys = \"{}\"\n{rest}",
+                "node = \"{node}\"\nroot = \"{}\"\nroot_id = \"{IDENTITY}\"\nstate = \"{}\"\nkeys = \"{}\"\n{rest}",
                 pair.share().display(),
                 home.join("state").display(),
                 home.join("keys").display()
@@ -80,7 +84,7 @@ impl Pair {
         dispatch::disk::make_dir(&pair.share(), 0o770).unwrap();
         let sender = pair.sender("devbox");
         let back = Lane::new(NodeName::parse("gpubox").unwrap(), party("devbox"));
-        root::lay_out(&*sender.transport, &[lane(), back], "5f0e").unwrap();
+        root::lay_out(&*sender.transport, &[lane(), back], IDENTITY).unwrap();
         pair
     }
 
@@ -115,17 +119,28 @@ impl Pair {
         }
     }
 
-    fn run(&self, node: &str, program: &str, args: &[&str]) -> Out {
-        let done = Command::new(program)
+    /// Starts a command without waiting for its end.
+    pub fn start(&self, node: &str, args: &[&str]) -> std::process::Child {
+        let mut command = self.command(node, env!("CARGO_BIN_EXE_dispatch"), args);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    }
+
+    fn command(&self, node: &str, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command
             .args(args)
             .arg("--config")
             .arg(self.home(node).join("dispatch.toml"))
             .arg("--insecure-key")
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
-            .env("HOME", self.dir.path())
-            .output()
-            .unwrap();
+            .env("HOME", self.dir.path());
+        command
+    }
+
+    fn run(&self, node: &str, program: &str, args: &[&str]) -> Out {
+        let done = self.command(node, program, args).output().unwrap();
         Out {
             code: done.status.code().unwrap_or(-1),
             out: String::from_utf8(done.stdout).unwrap(),
@@ -135,6 +150,10 @@ impl Pair {
 
     pub fn dispatch(&self, node: &str, args: &[&str]) -> Out {
         self.run(node, env!("CARGO_BIN_EXE_dispatch"), args)
+    }
+
+    pub fn watch(&self, node: &str, args: &[&str]) -> Out {
+        self.run(node, env!("CARGO_BIN_EXE_dispatch-watch"), args)
     }
 
     /// Lets gpubox do all there is to do.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::Mutex;
 
 use dispatch::attempt::Error;
+use dispatch::attempt::Permit;
 use dispatch::attempt::Plan;
 use dispatch::attempt::Report;
 use dispatch::attempt::RunState;
@@ -28,10 +29,10 @@ use super::tape::Medium;
 /// What executors do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Script {
-    /// They take their run directory at once and run until told to finish.
+    /// They are ready at once and run from their permit until told to finish.
     #[default]
     Prompt,
-    /// They come when the permit is worthless.
+    /// They see their permit when it is worthless, and give up.
     Late,
     /// They never come.
     Never,
@@ -183,17 +184,25 @@ impl Workshop {
         self.host().missing = Some(missing);
     }
 
-    fn take(&self, stem: &str) {
+    fn come(&self, stem: &str) {
+        if let Some(run) = self.host().runs.get_mut(stem)
+            && run.state == RunState::Prepared
+        {
+            run.state = RunState::Ready;
+        }
+    }
+
+    fn take(&self, stem: &str, permit: &Permit) {
         let durable = String::from_utf8_lossy(&self.medium.durable()).into_owned();
         let (now, clock) = (self.clock.wall(), Arc::clone(&self.clock));
         let mut host = self.host();
         let Some(run) = host.runs.get_mut(stem) else {
             return;
         };
-        if run.state != RunState::Prepared {
+        if run.state != RunState::Ready {
             return;
         }
-        if !run.plan.permit.is_good(&*clock) {
+        if !permit.is_good(&*clock) {
             let mut missed = report(now, Status::Error, b"");
             missed.started = false;
             missed.detail = Some("the permit had expired".to_owned());
@@ -313,14 +322,20 @@ impl Runner for Seen {
             };
             shop.host().runs.insert(plan.claim.clone(), run);
             match script {
-                Script::Prompt => shop.take(&plan.claim),
-                Script::Late => {
-                    shop.clock.sleep(std::time::Duration::from_secs(1));
-                    shop.take(&plan.claim);
-                }
+                Script::Prompt | Script::Late => shop.come(&plan.claim),
                 Script::Never => {}
                 Script::Broken => return failed("spawn"),
             }
+            Ok(())
+        })
+    }
+
+    fn permit(&self, stem: &str, permit: &Permit) -> Result<(), Error> {
+        self.call("permit", |shop| {
+            if shop.host().script == Script::Late {
+                shop.clock.sleep(std::time::Duration::from_secs(1));
+            }
+            shop.take(stem, permit);
             Ok(())
         })
     }
@@ -349,7 +364,10 @@ impl Runner for Seen {
             let Some(run) = host.runs.get_mut(stem) else {
                 return Ok(true);
             };
-            let is_free = matches!(run.state, RunState::Prepared | RunState::Void);
+            let is_free = matches!(
+                run.state,
+                RunState::Prepared | RunState::Ready | RunState::Void
+            );
             if is_free {
                 run.state = RunState::Void;
             }
@@ -365,9 +383,10 @@ impl Runner for Seen {
                 _ => Status::Killed,
             };
             if let Some(run) = shop.host().runs.get_mut(stem)
-                && run.state == RunState::Running
+                && matches!(run.state, RunState::Running | RunState::Ready)
             {
                 let mut ended = report(now, status, &run.log);
+                ended.started = run.state == RunState::Running;
                 ended.class = reason.is_claim_lost().then_some(FailureClass::LeaseLost);
                 run.state = RunState::Finished(Box::new(ended));
             }
