@@ -25,6 +25,7 @@ use super::config;
 use super::failure::Failure;
 use super::setup;
 use super::setup::Common;
+use super::setup::Setup;
 use super::voice::Voice;
 use crate::audit;
 use crate::audit::files::LocalFiles;
@@ -48,9 +49,12 @@ use crate::notify::ledger::Ledger;
 use crate::notify::message::Message;
 use crate::notify::post::Post;
 use crate::notify::post::Told;
+use crate::status::Wrong;
 
 /// The name of this program.
 const PROGRAM: &str = "dispatch-notify";
+/// How long a message that was given up is something wrong.
+const DEAD_SHOWN: Duration = Duration::from_secs(24 * 3600);
 /// Where commands are looked for, where the environment says nothing.
 const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -341,6 +345,46 @@ fn list(args: &Args, config: &Config, folder: &Path, voice: &Voice) -> Result<Ex
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Returns what is wrong with destinations, for `dispatch status`: one that does not take what waits, or from which a
+/// message was kept for good within a day. What cannot be read here, as by another user, says nothing.
+pub(super) fn wrong(setup: &Setup) -> Vec<Wrong> {
+    let Ok(state) = setup.config.state() else {
+        return Vec::new();
+    };
+    let folder = state.join(notify::DIR);
+    let now = setup.clock.wall();
+    let mut found = Vec::new();
+    for destination in setup.config.notify.values() {
+        let Ok(Some(ledger)) = Ledger::load(&file(&folder, destination)) else {
+            continue;
+        };
+        let name = &destination.name;
+        let mut say = |text: String| {
+            found.push(Wrong {
+                code: "notify",
+                about: setup.node.to_string(),
+                text,
+            });
+        };
+        if let Some(trouble) = ledger.trouble.filter(|_| !ledger.queue.is_empty()) {
+            let waiting = ledger.queue.len();
+            say(format!(
+                "{waiting} notifications wait for '{name}': {trouble}"
+            ));
+        }
+        if let Some(dead) = ledger
+            .last_dead
+            .filter(|dead| now.since(dead.at) < DEAD_SHOWN)
+        {
+            say(format!(
+                "a notification for '{name}' was given up at {}: {}",
+                dead.at, dead.why
+            ));
+        }
+    }
+    found
 }
 
 impl From<notify::Error> for Failure {

@@ -305,6 +305,18 @@ mod tests {
     }
 
     #[test]
+    fn what_means_nothing_or_tells_too_much_is_warned_of() {
+        let slack = "[notify.x]\nservice = \"slack\"\nurl = \"https://x/y\"\nchat = \"1\"\n";
+        let found = Host::new(Some(slack)).load().unwrap().warnings();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(
+            found[0].contains("notify.x.chat means nothing to 'slack'"),
+            "{found:?}"
+        );
+        assert!(found[1].contains("use url_file"), "{found:?}");
+    }
+
+    #[test]
     fn no_secret_lies_on_the_share() {
         let said = refusal(
             "root = \"/mnt/d\"\n[notify.x]\nservice = \"webhook\"\nurl = \"https://x/\"\n\

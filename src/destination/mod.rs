@@ -270,6 +270,32 @@ impl Destination {
             .filter_map(|(key, path)| Some((key, path.as_ref()?)))
     }
 
+    /// Returns settings that are there and mean nothing to its service.
+    #[must_use]
+    pub fn idle(&self) -> Vec<&'static str> {
+        let service = self.service;
+        let http = service != Service::Command;
+        let token = matches!(service, Service::Telegram | Service::Ntfy);
+        let given = [
+            ("url", self.url.is_some(), http),
+            ("url_file", self.url_file.is_some(), http),
+            ("ca", self.ca.is_some(), http),
+            ("allow_private", self.allow_private, http),
+            (
+                "secret_file",
+                self.secret_file.is_some(),
+                service == Service::Webhook,
+            ),
+            ("token_file", self.token_file.is_some(), token),
+            ("chat", self.chat.is_some(), service == Service::Telegram),
+            ("command", !self.command.is_empty(), !http),
+        ];
+        let idle = given
+            .into_iter()
+            .filter(|(_, is_there, means)| *is_there && !means);
+        idle.map(|(key, ..)| key).collect()
+    }
+
     /// Returns whether quiet hours and rate do not hold an event back.
     #[must_use]
     pub fn is_urgent(&self, word: Word) -> bool {

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use dispatch::limits;
 
+use super::server::Answer;
 use super::server::Server;
 use crate::programs::Pair;
 
@@ -96,4 +97,26 @@ fn an_approval_reaches_each_service_as_text() {
     assert_eq!(slack["blocks"][0]["text"]["type"], "plain_text");
     assert!(!slack.to_string().contains("<!channel>"), "{slack}");
     assert!(telegram.get("parse_mode").is_none());
+}
+
+#[test]
+fn what_is_not_taken_is_something_wrong() {
+    let server = Server::new((0..8).map(|_| Answer::Status(500, "")).collect());
+    let pair = Pair::new("require_ack = \"always\"");
+    destinations(&pair, &server);
+    pair.good("dispatch-notify", "gpubox", &["--once"]);
+    pair.send("anything", &[]);
+    pair.good("dispatch-watch", "gpubox", &["--once"]);
+    assert_eq!(
+        pair.run("dispatch-notify", "gpubox", &["--once"]).status,
+        75
+    );
+    let said = pair.run("dispatch", "gpubox", &["status"]);
+    let told = "1 notifications wait for 'slack': it answered with status 500";
+    assert!(said.out.contains(told), "{}", said.out);
+    let listed = pair.run("dispatch-notify", "gpubox", &["--list"]).out;
+    assert!(
+        listed.contains("slack  slack  0 delivered, 1 waiting, 0 given up"),
+        "{listed}"
+    );
 }
