@@ -334,8 +334,8 @@ fn is_contended(error: &io::Error) -> bool {
 
 impl LockFile {
     /// Takes the lock, or says soon that somebody else has it. Whoever asks whether it is held ([`LockFile::is_held`])
-    /// holds it for a moment, as flock(2) knows no question; that is waited for, so that a question takes it from nobody
-    /// (measured: one executor in sixty was told that another had its run directory).
+    /// holds it for a moment, as flock(2) knows no question; that is waited for, so that a question takes it from
+    /// nobody (measured: one executor in sixty was told that another had its run directory).
     ///
     /// # Errors
     /// [`Error::Locked`], [`Error::Io`].

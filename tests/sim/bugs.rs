@@ -48,16 +48,6 @@ pub fn one(name: &str, order: &Order) -> bool {
     }
 }
 
-/// Bugs that were not caught in 20,000 schedules: each needs a takeover and a start within one tick of each other,
-/// which the plans of pools bring together too seldom. The tests of `tests/it/pool/` look at these orders one by one.
-#[cfg(feature = "planted")]
-const UNSEEN: [Bug; 4] = [
-    Bug::MarkerAfterCheck,
-    Bug::ReaperReadsFirst,
-    Bug::TakeoverForgets,
-    Bug::LeaseByWallClock,
-];
-
 /// Every bug that can be planted.
 #[cfg(feature = "planted")]
 pub fn each(order: &Order) -> bool {
