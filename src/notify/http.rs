@@ -36,6 +36,8 @@ use crate::notify::network;
 
 /// Largest file of certificates, in bytes.
 const CA_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A server that is not the one it is called by.
+const UNPROVED: &str = "it could not prove its name (TLS)";
 /// What a name led to that may not be connected to.
 const PRIVATE: &str = "its address is not a public one; only with allow_private = true";
 
@@ -141,8 +143,12 @@ fn failed(error: &Error) -> Refused {
         Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
             Refused::for_now("it did not answer in time")
         }
+        // What rustls refuses comes as this kind.
+        Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+            Refused::for_now(UNPROVED)
+        }
         Error::Io(error) => Refused::for_now(format!("no connection: {}", error.kind())),
-        Error::Rustls(_) | Error::Tls(_) => Refused::for_now("it could not prove its name (TLS)"),
+        Error::Rustls(_) | Error::Tls(_) => Refused::for_now(UNPROVED),
         Error::BadUri(_) | Error::Http(_) => Refused::for_good("its address cannot be used"),
         Error::Protocol(_) | Error::LargeResponseHeader(..) => {
             Refused::for_now("its answer is not HTTP")

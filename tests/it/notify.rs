@@ -7,6 +7,7 @@
 )]
 
 mod delivery;
+mod encrypted;
 mod poison;
 mod server;
 
