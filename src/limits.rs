@@ -138,6 +138,8 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(60);
 
 /// Time between two rewritings of the lease of a claim in a pool.
 pub const LEASE_BEAT: Duration = Duration::from_secs(10);
+/// How long leases are beaten beside rounds that do not come back; then they run out.
+pub const VIGIL_MAX: Duration = Duration::from_secs(600);
 /// A claim whose lease did not change for this long, on the observer's own CLOCK_BOOTTIME, may be taken over.
 pub const LEASE_TERM: Duration = Duration::from_secs(120);
 /// How long an owner may go on after it began the last beat that succeeded.

@@ -343,12 +343,15 @@ impl Folder {
     /// # Errors
     /// [`Error::Disk`]
     pub fn ask_to_stop(&self, reason: StopReason) -> Result<(), Error> {
-        let text = format!("{reason}\n");
-        match disk::create_new(&self.member("stop"), text.as_bytes(), 0o640) {
-            Err(error) if error.is(io::ErrorKind::AlreadyExists) => return Ok(()),
-            other => other.map_err(failed)?,
+        let path = self.member("stop");
+        match disk::ownership(&path) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.is(io::ErrorKind::NotFound) => {}
+            Err(error) => return Err(failed(error)),
         }
-        set_mode(&self.member("stop"), 0o640)
+        // As a whole: who runs it looks at any moment, and takes a file without a word for the order to kill.
+        disk::replace(&path, format!("{reason}\n").as_bytes(), 0o640).map_err(failed)?;
+        set_mode(&path, 0o640)
     }
 
     /// Returns why it is to be ended, if it is. A file that cannot be read or understood is a request to stop

@@ -194,6 +194,7 @@ impl Shipper {
         if pointer.copied.is_some_and(|copied| copied >= length) {
             return Ok((pointer, true));
         }
+        // What another command appends from now on is not durable yet, and is left for the next pass.
         AppendFile::open(&path)?.sync()?;
         let there = shelf.length(&file_name)?.unwrap_or(0);
         let shorter = pointer.copied.is_some_and(|copied| there < copied);
@@ -205,7 +206,7 @@ impl Shipper {
         let mut at = pointer.copied.filter(|_| !shorter).unwrap_or(again);
         let mut spent = 0;
         loop {
-            let chunk = chunk_of(&path, at)?;
+            let chunk = chunk_of(&path, at, length)?;
             if chunk.is_empty() {
                 break;
             }
@@ -242,12 +243,12 @@ fn read_at(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
     }
 }
 
-/// Reads whole lines at an offset, at most [`CHUNK`] bytes; empty where there is no further whole line.
-fn chunk_of(path: &Path, at: u64) -> Result<Vec<u8>, Error> {
+/// Reads whole lines between two offsets, at most [`CHUNK`] bytes; empty where there is no further whole line.
+fn chunk_of(path: &Path, at: u64, to: u64) -> Result<Vec<u8>, Error> {
     let mut file = disk::open(path)?;
     let mut bytes = Vec::new();
     file.seek(SeekFrom::Start(at)).map_err(read_at(path))?;
-    file.take(CHUNK as u64)
+    file.take(to.saturating_sub(at).min(CHUNK as u64))
         .read_to_end(&mut bytes)
         .map_err(read_at(path))?;
     // A full chunk without an end of line is not ours; it is copied as it is, so that the copy shows what is here.

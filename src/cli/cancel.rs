@@ -6,12 +6,13 @@ use serde_json::json;
 use super::failure::Failure;
 use super::outcome;
 use super::scene;
+use super::seek;
+use super::seek::Wanted;
 use super::setup::Common;
 use super::setup::Setup;
 use super::voice::Voice;
 use super::wait;
 use super::wait::Deadline;
-use super::wait::Wanted;
 use crate::document::Cancel;
 use crate::event::Event;
 use crate::event::Word;
@@ -67,7 +68,7 @@ impl Args {
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = Setup::new(&args.common, voice)?;
     setup.check_root()?;
-    let wanted = wait::resolve(&setup, &args.id, &setup.lanes_out())?;
+    let wanted = seek::resolve(&setup, &args.id, &setup.lanes_out())?;
     let sender = setup.sender();
     let found = sender.find(&wanted.lane, wanted.id, None)?;
     match &found {
@@ -83,7 +84,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         Whereabouts::Absent => {
             let because = why::of(&scene::of(&setup)?, &wanted.lane, wanted.id)?;
             let Some(because) = because else {
-                return Err(wait::nowhere(&args.id));
+                return Err(seek::nowhere(&args.id));
             };
             let text = format!("there is nothing to cancel: {}", because.text);
             return Err(Failure::new(Exit::NotFound, text));

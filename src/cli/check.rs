@@ -23,7 +23,8 @@ use crate::place::Place;
 use crate::stage::Stage;
 use crate::units;
 
-/// Looks at configuration, keys, share and profiles. Exits 0 where nothing is in the way.
+/// Looks at configuration, keys, share and profiles. Exits 0 where nothing is in the way, 75 where only the
+/// share is away.
 ///
 /// # Errors
 /// [`Failure`] where stdout cannot be written.
@@ -31,6 +32,7 @@ pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
     let mut table = Table { voice, bad: 0 };
     let share = setup.check_root().map(|()| setup.transport.title());
     let is_there = share.is_ok();
+    let is_away = share.as_ref().is_err_and(Failure::passes);
     table.row("share", share)?;
     table.row("state", state(setup))?;
     if is_there {
@@ -61,10 +63,11 @@ pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
         )?;
     }
     for peer in peers {
-        table.row(&format!("peer {peer}"), link(setup, &peer))?;
+        table.row(&format!("peer {peer}"), link(setup, &peer, is_there))?;
     }
     for (pool, members) in &setup.config.pools {
-        table.row(&format!("pool {pool}"), pooled(setup, pool, members))?;
+        let found = pooled(setup, pool, members, is_there);
+        table.row(&format!("pool {pool}"), found)?;
     }
     approvals(setup, &mut table)?;
     // A node that nobody may ask runs nothing.
@@ -74,10 +77,10 @@ pub fn run(setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
         let program = profile.command.first().map_or("", String::as_str);
         table.row(&format!("profile {}", profile.name), find_program(program))?;
     }
-    Ok(if table.bad == 0 {
-        Exit::Ok
-    } else {
-        Exit::Config
+    Ok(match table.bad {
+        0 => Exit::Ok,
+        1 if is_away => Exit::TryAgain,
+        _ => Exit::Config,
     })
 }
 
@@ -160,7 +163,7 @@ fn remembered(setup: &Setup) -> String {
 }
 
 /// A peer needs a key, and its two lanes.
-fn link(setup: &Setup, peer: &NodeName) -> Result<String, Failure> {
+fn link(setup: &Setup, peer: &NodeName, is_there: bool) -> Result<String, Failure> {
     let (me, other) = (Party::from(&setup.node), Party::from(peer));
     let context = Context {
         from: me,
@@ -175,9 +178,7 @@ fn link(setup: &Setup, peer: &NodeName) -> Result<String, Failure> {
         );
     };
     for lane in setup.lanes_in().iter().filter(|lane| lane.from == *peer) {
-        setup
-            .transport
-            .list(&Place::Stage(lane.clone(), Stage::Inbox))?;
+        laid_out(setup, lane, is_there)?;
     }
     let accepts = setup
         .config
@@ -190,6 +191,15 @@ fn link(setup: &Setup, peer: &NodeName) -> Result<String, Failure> {
         "may not ask anything; is only sent to"
     };
     Ok(format!("key {}, {what}", key.kid))
+}
+
+/// Makes sure that a lane is there. A share that is away is told once, by its own row.
+fn laid_out(setup: &Setup, lane: &Lane, is_there: bool) -> Result<(), Failure> {
+    if is_there {
+        let inbox = Place::Stage(lane.clone(), Stage::Inbox);
+        setup.transport.list(&inbox)?;
+    }
+    Ok(())
 }
 
 /// Who may approve here, and whether what they sign could be proved; and what nobody may approve.
@@ -223,7 +233,12 @@ fn approvals(setup: &Setup, table: &mut Table<'_>) -> Result<(), Failure> {
 
 /// A pool needs a key for each direction in which tasks come, and what its members say needs a key of theirs; those of
 /// peers are checked by themselves.
-fn pooled(setup: &Setup, pool: &NodeName, members: &BTreeSet<NodeName>) -> Result<String, Failure> {
+fn pooled(
+    setup: &Setup,
+    pool: &NodeName,
+    members: &BTreeSet<NodeName>,
+    is_there: bool,
+) -> Result<String, Failure> {
     let now = setup.clock.wall();
     let task = |from: &NodeName| Context {
         from: Party::from(from),
@@ -246,8 +261,7 @@ fn pooled(setup: &Setup, pool: &NodeName, members: &BTreeSet<NodeName>) -> Resul
             if !keys.any(|key| key.is_good(now, Use::Verify)) {
                 return Err(missing(&lane.from));
             }
-            let inbox = Place::Stage(lane.clone(), Stage::Inbox);
-            setup.transport.list(&inbox)?;
+            laid_out(setup, lane, is_there)?;
             said.push(format!("serves {}", lane.from));
         }
         if said.is_empty() {
@@ -259,8 +273,7 @@ fn pooled(setup: &Setup, pool: &NodeName, members: &BTreeSet<NodeName>) -> Resul
     if let Some(asked) = asked.iter().find(|asked| asked.pool == *pool) {
         match setup.keys.signing(&task(&setup.node), now) {
             Some(key) => {
-                let inbox = Place::Stage(asked.lane.clone(), Stage::Inbox);
-                setup.transport.list(&inbox)?;
+                laid_out(setup, &asked.lane, is_there)?;
                 let names: Vec<&str> = asked.members.iter().map(NodeName::as_str).collect();
                 said.push(format!(
                     "key {}, is served by {}",

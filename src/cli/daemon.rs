@@ -61,6 +61,7 @@ use crate::wake::Wake;
 use exam::Exam;
 use ring::Ring;
 
+mod beside;
 mod exam;
 mod ring;
 
@@ -284,7 +285,7 @@ impl Daemon {
     }
 
     /// Serves until a signal says otherwise.
-    pub(super) fn serve(self, setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
+    pub(super) fn serve(mut self, setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
         let cannot = |error| Failure::new(Exit::Bug, format!("cannot catch signals: {error}"));
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(cannot)?;
         let (end_signals, stop) = (signals.handle(), AtomicBool::new(false));
@@ -306,6 +307,8 @@ impl Daemon {
             setup.transport.title(),
             setup.config.slots
         ));
+        // Ends with this function: nobody waits for it, since it may wait for the share.
+        let _beside = beside::keep(setup, self.node.vigil(), &self.runner)?;
         let (tell, heard) = channel();
         let over = Over(tell.clone());
         let stop = &stop;

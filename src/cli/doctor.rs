@@ -239,7 +239,11 @@ fn search(args: &Args, config: &Config) -> Result<Search, Failure> {
     Ok(Search {
         me: me.to_string(),
         only: args.other.as_ref().map(ToString::to_string),
-        known: config.known_peers().map(ToString::to_string).collect(),
+        known: config
+            .known_nodes()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         wait_s: args.within.as_secs().max(1),
     })
 }

@@ -97,8 +97,11 @@ impl Ear {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let lost = self.pulse.lost().clone();
-            if let Some(line) = word.next(lost, self.clock.boot()) {
-                voice.warn(&line);
+            let is_lost = lost.is_some();
+            match word.next(lost, self.clock.boot()) {
+                Some(line) if is_lost => voice.warn(&line),
+                Some(line) => voice.note(&line),
+                None => {}
             }
             let now = self.pulse.under_way();
             if now.is_some() && now == before {

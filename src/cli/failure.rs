@@ -320,6 +320,39 @@ mod tests {
     }
 
     #[test]
+    fn a_share_that_fails_is_never_said_to_be_a_wrong_configuration() {
+        use nix::errno::Errno;
+        let failed = |errno: Errno| ShareError {
+            action: "list",
+            object: "x".to_owned(),
+            errno: errno as i32,
+            why: None,
+        };
+        for (errno, exit) in [
+            (Errno::EIO, Exit::Io),
+            (Errno::ESTALE, Exit::TryAgain),
+            (Errno::ETIMEDOUT, Exit::TryAgain),
+            (Errno::ENOTCONN, Exit::TryAgain),
+            (Errno::EACCES, Exit::Io),
+        ] {
+            for was_there in [false, true] {
+                let error = root::Error::Share(failed(errno));
+                let failure = Failure::of_root(error, "/mnt", was_there);
+                assert_eq!((failure.exit(), failure.passes()), (exit, true), "{errno}");
+            }
+        }
+        for error in [
+            root::Error::Share(failed(Errno::ENOENT)),
+            root::Error::Absent("/mnt".to_owned()),
+        ] {
+            let failure = Failure::of_root(error, "/mnt", true);
+            assert_eq!(failure.exit(), Exit::TryAgain, "{failure}");
+        }
+        let never = root::Error::Absent("/mnt".to_owned());
+        assert_eq!(Failure::of_root(never, "/mnt", false).exit(), Exit::Config);
+    }
+
+    #[test]
     fn what_clap_says_is_said_in_our_voice() {
         let text = "error: unexpected argument '--too' found\n\n  tip: a similar argument exists: '--to'\n\n\
             Usage: dispatch-send --to <NODE>\n\nFor more information, try '--help'.\n";

@@ -27,14 +27,21 @@ use crate::event::Sink;
 use crate::event::Word;
 use crate::exit::Exit;
 use crate::flow::lanes;
+use crate::flow::root;
 use crate::id::NodeName;
 use crate::id::Party;
 use crate::killswitch;
 use crate::killswitch::HaltName;
+use crate::killswitch::IDENTITY;
 use crate::killswitch::Killswitch;
 use crate::killswitch::Scope;
 use crate::place::Lane;
+use crate::place::Place;
 use crate::share::Share;
+
+/// What to do where the share is away.
+const LOCAL_HELP: &str = "'dispatch halt --local' stops this node without the share; \
+    a node that does not see the share starts nothing";
 
 /// Stop new starts; touch KILLSWITCH in the root does the same
 ///
@@ -110,6 +117,24 @@ impl Desk {
         self.share.as_deref().ok_or_else(|| missing.into())
     }
 
+    /// Makes sure that what is made in the root is seen by others: in the folder below a share that is not mounted,
+    /// nobody would see it.
+    fn is_mounted(&self, share: &dyn Share) -> Result<(), Failure> {
+        let was_there = self.config.root_id.is_some();
+        let title = share.title();
+        let listing = share.list(&Place::Root).map_err(|error| match was_there {
+            true => Failure::of_root(error.into(), &title, was_there),
+            false => error.into(),
+        })?;
+        match listing.iter().any(|entry| entry.name == IDENTITY) {
+            true => Ok(()),
+            false => {
+                let error = root::Error::Absent(title.clone());
+                Err(Failure::of_root(error, &title, was_there))
+            }
+        }
+    }
+
     /// Every lane between this node and a peer, in both directions, and every lane of a pool that it serves or asks.
     fn lanes(&self) -> Result<Vec<Lane>, Failure> {
         let node = self.config.node()?;
@@ -168,9 +193,9 @@ fn one(args: &Args, desk: &Desk, scope: Scope, say: &mut dyn Speech) -> Result<(
         }
         false => {
             let share = desk.share()?;
-            killswitch::engage(share, &name, args.kill, &args.reason).map_err(|error| {
-                Failure::from(error).hint("dispatch halt --local stops this node without the share")
-            })?;
+            desk.is_mounted(share)
+                .and_then(|()| Ok(killswitch::engage(share, &name, args.kill, &args.reason)?))
+                .map_err(|failure| failure.hint(LOCAL_HELP))?;
             (format!("{}/{name}", share.title()), name.scope.to_string())
         }
     };

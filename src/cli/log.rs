@@ -221,7 +221,8 @@ fn show(
     }
     if passed_over > 0 {
         say.warn(&format!(
-            "{passed_over} lines are no records; dispatch log --verify names them"
+            "{} passed over that no record could be read from; 'dispatch log --verify' names them",
+            units::count(usize::try_from(passed_over).unwrap_or(usize::MAX), "line")
         ));
     }
     Ok(if unread.is_empty() {

@@ -34,6 +34,7 @@ pub mod resume;
 pub mod role;
 mod scene;
 pub mod seal;
+pub mod seek;
 pub mod send;
 pub mod setup;
 pub mod show;

@@ -13,6 +13,7 @@ use serde_json::json;
 
 pub(super) use self::pooled::ASKED;
 use super::failure::Failure;
+use super::seek;
 use super::setup;
 use super::setup::Common;
 use super::setup::Setup;
@@ -141,6 +142,10 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     }
     let lane = setup.lane_to_party(&to)?;
     let task = task(args, &setup, &to)?;
+    if task.request.trim().is_empty() {
+        return Err(Failure::new(Exit::Data, "there is nothing in the request")
+            .hint("say what is to be done: --request 'TEXT', --request-file FILE, or --request - for standard input"));
+    }
     setup.check_root()?;
     pooled::look(args, &setup, &lane, voice)?;
     if args.callback == Some(Callback::Discord) {
@@ -178,7 +183,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let Some(deadline) = args.wait else {
         return Ok(Exit::Ok);
     };
-    let wanted = wait::Wanted {
+    let wanted = seek::Wanted {
         id: sent.id,
         lane,
         digest: Some(sent.digest),

@@ -14,12 +14,12 @@ use serde_json::json;
 use super::failure::Failure;
 use super::outcome;
 use super::scene;
+use super::seek;
+use super::seek::Wanted;
 use super::setup::Common;
 use super::setup::Setup;
 use super::voice::Style;
 use super::voice::Voice;
-use super::wait;
-use super::wait::Wanted;
 use crate::document::Answer;
 use crate::document::Task;
 use crate::escape;
@@ -81,7 +81,7 @@ struct Facts {
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = Setup::new(&args.common, voice)?;
     let scene = scene::of(&setup)?;
-    let wanted = wait::seek(&setup, &scene, &args.id)?;
+    let wanted = seek::anywhere(&setup, &scene, &args.id)?;
     let sender = setup.sender();
     let found = sender.find(&wanted.lane, wanted.id, None)?;
     let sealed = task::file(&sender, &wanted.lane, wanted.id, &found)?;
@@ -108,7 +108,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     } else {
         let known = show(&scene, &facts, voice)?;
         if !known {
-            return Err(wait::nowhere(&args.id));
+            return Err(seek::nowhere(&args.id));
         }
     }
     Ok(Exit::Ok)

@@ -206,7 +206,7 @@ fn nodes(report: &Report, voice: &Voice) -> Result<(), Failure> {
         let poll = node
             .poll_ms
             .map(Duration::from_millis)
-            .map(units::show_duration);
+            .map(units::about_duration);
         let style = match node.liveness {
             Liveness::Alive => Style::Green,
             Liveness::Never => Style::Dim,

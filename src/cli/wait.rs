@@ -10,22 +10,16 @@ use serde_json::json;
 use self::patience::Wait;
 use super::failure::Failure;
 use super::outcome;
+use super::seek;
+use super::seek::Wanted;
 use super::setup::Common;
 use super::setup::Setup;
 use super::voice::Voice;
-use crate::entry::ClaimName;
-use crate::entry::QueuedName;
 use crate::exit::Exit;
 use crate::flow::collect::Answered;
+use crate::flow::collect::Looked;
 use crate::flow::collect::Whereabouts;
-use crate::id::Digest;
-use crate::id::TaskId;
-use crate::place::Lane;
-use crate::place::Place;
-use crate::share::ShareError;
 use crate::stage::Stage;
-use crate::status::Scene;
-use crate::status::local;
 use crate::units;
 
 /// Pause between two looks at a share that does not answer yet.
@@ -88,17 +82,6 @@ pub fn deadline(text: &str) -> Result<Deadline, String> {
         .map_err(|error| error.to_string())
 }
 
-/// A task that is waited for.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// The task.
-    pub id: TaskId,
-    /// Its lane.
-    pub lane: Lane,
-    /// Digest of the sealed task, where this process made it.
-    pub digest: Option<Digest>,
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -135,7 +118,7 @@ fn find(
     loop {
         let found = setup.check_root().and_then(|()| match args.all {
             true => open(setup),
-            false => named(setup, &args.ids),
+            false => seek::named(setup, &args.ids),
         });
         let over = match deadline {
             Deadline::Never => false,
@@ -174,7 +157,7 @@ pub fn one(
     loop {
         let near = wait.glance(voice, std::slice::from_ref(wanted))?;
         if near.contains(&wanted.id)
-            && let Some(answered) = look(setup, voice, wanted, &mut wait)?
+            && let Some(answered) = look(setup, voice, wanted, &mut wait, &mut Looked::default())?
         {
             return show(voice, &answered, as_json);
         }
@@ -196,12 +179,13 @@ fn several(
     loop {
         let mut left = Vec::new();
         let near = wait.glance(voice, &wanted)?;
+        let mut looked = Looked::default();
         for one in wanted {
             if !near.contains(&one.id) {
                 left.push(one);
                 continue;
             }
-            match look(setup, voice, &one, &mut wait)? {
+            match look(setup, voice, &one, &mut wait, &mut looked)? {
                 Some(answered) => {
                     let exit = show(voice, &answered, args.json)?;
                     if args.any {
@@ -241,10 +225,11 @@ fn look(
     voice: &Voice,
     wanted: &Wanted,
     wait: &mut Wait,
+    looked: &mut Looked,
 ) -> Result<Option<Box<Answered>>, Failure> {
     let found = setup
         .sender()
-        .outcome(&wanted.lane, wanted.id, wanted.digest);
+        .outcome_among(&wanted.lane, wanted.id, wanted.digest, looked);
     match found {
         Ok(Some(Ok(answered))) => {
             setup.remember(&answered.answer.from, answered.answer.audit.as_ref());
@@ -302,7 +287,7 @@ fn open(setup: &Setup) -> Result<Vec<Wanted>, Failure> {
     let mut found = Vec::new();
     for lane in setup.lanes_out() {
         for stage in [Stage::Inbox, Stage::PendingAck, Stage::Processing] {
-            for id in ids_in(setup, &lane, stage)? {
+            for id in seek::ids_in(setup, &lane, stage)? {
                 found.push(Wanted {
                     id,
                     lane: lane.clone(),
@@ -312,144 +297,4 @@ fn open(setup: &Setup) -> Result<Vec<Wanted>, Failure> {
         }
     }
     Ok(found)
-}
-
-fn ids_in(setup: &Setup, lane: &Lane, stage: Stage) -> Result<Vec<TaskId>, ShareError> {
-    ids_at(setup, &Place::Stage(lane.clone(), stage))
-}
-
-fn ids_at(setup: &Setup, place: &Place) -> Result<Vec<TaskId>, ShareError> {
-    let listing = match setup.transport.list(place) {
-        Err(error) if error.is_absent() => return Ok(Vec::new()),
-        other => other?,
-    };
-    let id = |name: &str| {
-        let queued = QueuedName::parse(name).map(|name| name.id);
-        queued
-            .or_else(|| ClaimName::parse(name).map(|claim| claim.id))
-            .or_else(|| {
-                name.strip_suffix(".result.json")
-                    .and_then(|id| TaskId::parse(id).ok())
-            })
-            .or_else(|| crate::entry::legacy_task(name))
-            .or_else(|| {
-                let (id, _nonce) = name.strip_suffix(".part")?.split_once('.')?;
-                TaskId::parse(id).ok()
-            })
-    };
-    Ok(listing.iter().filter_map(|entry| id(&entry.name)).collect())
-}
-
-/// Finds the lanes of named tasks among those this node sends in.
-///
-/// # Errors
-/// [`Failure`]: no such task, or several.
-pub fn named(setup: &Setup, texts: &[String]) -> Result<Vec<Wanted>, Failure> {
-    texts
-        .iter()
-        .map(|text| resolve(setup, text, &setup.lanes_out()))
-        .collect()
-}
-
-/// Finds the one task in these lanes whose id is, or begins with, this text.
-///
-/// # Errors
-/// [`Failure`]: no such task, several, or neither an id nor the beginning of one.
-pub fn resolve(setup: &Setup, text: &str, lanes: &[Lane]) -> Result<Wanted, Failure> {
-    let whole = TaskId::parse(text).ok();
-    let digits = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
-    if whole.is_none() && (text.len() < 8 || !text.bytes().all(digits)) {
-        let message = format!(
-            "'{}' is not a task id, nor its first 8 or more digits",
-            crate::escape::excerpt(text, 60)
-        );
-        return Err(Failure::new(Exit::Usage, message)
-            .hint("'dispatch log' shows the ids of what was sent and taken in"));
-    }
-    let mut found: Vec<Wanted> = Vec::new();
-    for lane in lanes {
-        let stages = [
-            Stage::Inbox,
-            Stage::PendingAck,
-            Stage::Processing,
-            Stage::Done,
-            Stage::Rejected,
-            Stage::Tmp,
-        ];
-        for stage in stages {
-            for id in ids_in(setup, lane, stage)? {
-                let fits = id.to_string().starts_with(text);
-                if fits && !found.iter().any(|one| one.id == id && one.lane == *lane) {
-                    found.push(Wanted {
-                        id,
-                        lane: lane.clone(),
-                        digest: None,
-                    });
-                }
-            }
-        }
-    }
-    if let Some(id) = whole.filter(|_| found.is_empty()) {
-        found = aged(setup, id, lanes)?;
-    }
-    match (found.len(), whole, lanes) {
-        (1, _, _) => Ok(found.remove(0)),
-        // Moved to a day of done/, or its publication is not known: with one lane there is only one place to wait.
-        (0, Some(id), [lane]) => Ok(Wanted {
-            id,
-            lane: lane.clone(),
-            digest: None,
-        }),
-        (0, _, _) => Err(nowhere(text)),
-        (more, _, _) => Err(
-            Failure::new(Exit::Usage, format!("{more} tasks begin with '{text}'"))
-                .hint("give more digits"),
-        ),
-    }
-}
-
-/// Looks for a whole id in the days of `done/`.
-fn aged(setup: &Setup, id: TaskId, lanes: &[Lane]) -> Result<Vec<Wanted>, Failure> {
-    for lane in lanes {
-        for place in setup.sender().done_places(lane, id)? {
-            if ids_at(setup, &place)?.contains(&id) {
-                let lane = lane.clone();
-                let digest = None;
-                return Ok(vec![Wanted { id, lane, digest }]);
-            }
-        }
-    }
-    Ok(Vec::new())
-}
-
-/// Says that nothing of a task is to be seen.
-pub(super) fn nowhere(text: &str) -> Failure {
-    Failure::new(Exit::NotFound, format!("no task '{text}' is to be seen"))
-        .hint("'dispatch status' lists what is there")
-}
-
-/// Finds a task in any lane of this node; where the share does not answer, by the own journal and a whole id.
-///
-/// # Errors
-/// As [`resolve`].
-pub(super) fn seek(setup: &Setup, scene: &Scene, text: &str) -> Result<Wanted, Failure> {
-    let mut lanes = setup.lanes_out();
-    lanes.extend(setup.lanes_in());
-    let failure = match setup.check_root() {
-        Ok(()) => match resolve(setup, text, &lanes) {
-            Err(failure) if failure.exit() == Exit::NotFound => failure,
-            other => return other,
-        },
-        Err(failure) => failure,
-    };
-    let id = TaskId::parse(text).ok();
-    let journal = local::journal(&scene.state).ok().flatten();
-    let lane = id.zip(journal).and_then(|(id, journal)| {
-        let known = journal.known(id)?;
-        Some((id, known.lane()))
-    });
-    lane.map_or(Err(failure), |(id, lane)| {
-        let digest = None;
-        Ok(Wanted { id, lane, digest })
-    })
 }

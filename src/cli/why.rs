@@ -5,10 +5,10 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::scene;
+use super::seek;
 use super::setup::Common;
 use super::setup::Setup;
 use super::voice::Voice;
-use super::wait;
 use crate::escape;
 use crate::exit::Exit;
 use crate::limits;
@@ -46,9 +46,9 @@ impl Args {
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = Setup::new(&args.common, voice)?;
     let scene = scene::of(&setup)?;
-    let wanted = wait::seek(&setup, &scene, &args.id)?;
+    let wanted = seek::anywhere(&setup, &scene, &args.id)?;
     let Some(because) = why::of(&scene, &wanted.lane, wanted.id)? else {
-        return Err(wait::nowhere(&args.id));
+        return Err(seek::nowhere(&args.id));
     };
     if let Some(ahead) = setup.clock_ahead(&wanted.lane) {
         let way = if ahead > 0 { "ahead of" } else { "behind" };

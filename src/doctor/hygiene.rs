@@ -16,6 +16,7 @@ use crate::keyring::Drawer;
 use crate::mount::Family;
 use crate::mount::Mount;
 use crate::mount::Table;
+use crate::units;
 
 /// Check 14.
 pub(super) fn keys(bench: &Bench) -> Result<Finding, Trouble> {
@@ -53,7 +54,8 @@ pub(super) fn keys(bench: &Bench) -> Result<Finding, Trouble> {
         None if good == 0 => Finding::info(format!("there are no keys yet{forged}"))
             .advise("'dispatch key new-link PEER'"),
         None => Finding::pass(format!(
-            "{good} keys, all off the share and closed to others{forged}"
+            "{}, off the share and closed to others{forged}",
+            units::count(good, "key")
         )),
     })
 }

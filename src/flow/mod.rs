@@ -66,6 +66,7 @@ use std::time::Duration;
 
 pub use lanes::Asked;
 pub use lanes::Pools;
+pub use pool::lease::Vigil;
 pub use round::Round;
 pub use view::Fitness;
 pub use view::Trouble;
@@ -266,6 +267,8 @@ pub struct Memory {
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.
     pub(crate) pool: pool::Pool,
+    /// Who beats beside the rounds, where anybody does.
+    pub(crate) vigil: Option<Arc<Vigil>>,
     /// What may be done on the share.
     pub(crate) fitness: Fitness,
     /// Whether the operator drains this node.
@@ -358,6 +361,12 @@ impl Node {
         if !is_same {
             self.now.wanting.clear();
         }
+    }
+
+    /// Returns the vigil that this node's rounds leave their claims to from now on.
+    #[must_use]
+    pub fn vigil(&mut self) -> Arc<Vigil> {
+        Arc::clone(self.now.vigil.get_or_insert_default())
     }
 
     /// Notes what may be done on the share from now on. What was observed of a pool on ground that is in doubt counts

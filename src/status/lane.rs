@@ -62,7 +62,10 @@ pub(super) fn look(scene: &Scene, now: Timestamp, wrong: &mut Vec<Wrong>) -> Vec
         match one(scene, &lane, now) {
             Ok(Some(view)) => {
                 if view.junk > 0 && scene.is_own(&lane) {
-                    let text = format!("{} entries of its inbox are no tasks", view.junk);
+                    let text = match view.junk {
+                        1 => "1 entry of its inbox is no task".to_owned(),
+                        more => format!("{more} entries of its inbox are no tasks"),
+                    };
                     wrong.push(Wrong::new("junk", &view.lane, text));
                 }
                 views.push(view);

@@ -324,7 +324,7 @@ fn queued(
         .count();
     let poll = match beat {
         Beat::Good(beat, _) => beat.poll_ms.map_or_else(String::new, |ms| {
-            let poll = units::show_duration(std::time::Duration::from_millis(ms));
+            let poll = units::about_duration(std::time::Duration::from_millis(ms));
             format!(", which looks every {poll} or slower")
         }),
         _ => String::new(),

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod empty;
 mod gone;
 
 use std::sync::Arc;

@@ -7,6 +7,8 @@
 )]
 
 #[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
 mod misbehaved;
 #[cfg(target_os = "linux")]
 mod pairs;

@@ -7,9 +7,13 @@ mod copies;
 mod danger;
 mod death;
 mod fit;
+mod flood;
+mod fsck;
 mod ground;
 mod judge;
+mod memory;
 mod slips;
+mod vigil;
 mod zombie;
 
 use std::time::Duration;

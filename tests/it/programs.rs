@@ -476,3 +476,14 @@ fn an_answer_that_cannot_be_written_is_told_and_a_reader_that_left_is_not() {
         assert_eq!(status(writer.into()), Some(0), "{arguments:?}");
     }
 }
+
+#[test]
+fn an_empty_request_is_refused_with_what_to_type() {
+    let pair = Pair::new("");
+    for request in ["", "  \n"] {
+        let args = ["--to", "gpubox", "--request", request];
+        let said = pair.run("dispatch-send", "devbox", &args);
+        assert_eq!((said.status, said.out.as_str()), (65, ""), "{}", said.err);
+        assert!(said.err.contains("hint: say what is to be done: --request"));
+    }
+}

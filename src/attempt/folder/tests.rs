@@ -133,3 +133,28 @@ fn closed_directories_are_removed_and_links_are_not_followed() {
     assert_eq!(folder.state().unwrap(), RunState::Absent);
     assert_eq!(disk::ownership(&outside).unwrap().1, 0o500, "untouched");
 }
+
+#[test]
+fn a_reason_to_stop_is_never_read_before_it_is_written() {
+    for _ in 0..50 {
+        let (_dir, folder) = folder();
+        let seen = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                loop {
+                    if let Some(reason) = folder.stop_reason() {
+                        return reason;
+                    }
+                }
+            });
+            folder.ask_to_stop(StopReason::Cancel).unwrap();
+            reader.join().unwrap()
+        });
+        assert_eq!(seen, StopReason::Cancel);
+        folder.ask_to_stop(StopReason::Kill).unwrap();
+        assert_eq!(
+            folder.stop_reason(),
+            Some(StopReason::Cancel),
+            "the first stays"
+        );
+    }
+}

@@ -234,3 +234,37 @@ fn the_copy_on_a_real_folder_verifies_against_the_shipped_heads() {
     let records: u64 = report.segments.iter().map(|one| one.records).sum();
     assert_eq!((records, heads.len()), (9, 2));
 }
+
+/// A shelf during whose calls another command writes to the log.
+struct Busy<'a> {
+    shelf: Flaky,
+    log: &'a LocalLog,
+}
+
+impl Shelf for Busy<'_> {
+    fn append(&self, name: &str, offset: u64, bytes: &[u8]) -> Result<(), ShareError> {
+        self.shelf.append(name, offset, bytes)
+    }
+
+    fn length(&self, name: &str) -> Result<Option<u64>, ShareError> {
+        tell(self.log, 1);
+        self.shelf.length(name)
+    }
+}
+
+#[test]
+fn what_is_written_after_the_sync_is_not_copied_before_the_next() {
+    let bench = Bench::new();
+    let log = bench.log(Writer::Cli, 1);
+    tell(&log, 3);
+    let shelf = Flaky::default();
+    let busy = Busy { shelf, log: &log };
+    let mut shipper = Shipper::new(bench.dir.path());
+    for records in [3, 4] {
+        shipper.pass(&busy, u64::MAX).unwrap();
+        let files = busy.shelf.files.borrow();
+        let copy = files.values().next().unwrap();
+        let lines = copy.iter().filter(|byte| **byte == b'\n').count();
+        assert_eq!(lines, records, "a power cut would leave the copy ahead");
+    }
+}

@@ -157,7 +157,10 @@ fn what_is_no_record_is_counted_and_named_by_verify() {
         .unwrap();
     let (exit, out, err) = bench.run(&[]);
     assert_eq!((exit, out.lines().count()), (Exit::Ok, 2));
-    assert!(err.contains("1 lines are no records"), "{err}");
+    assert!(
+        err.contains("1 line passed over that no record could be read from"),
+        "{err}"
+    );
     let (exit, out, _) = bench.run(&["--verify"]);
     assert_eq!(exit, Exit::No);
     assert!(out.contains(":2: not a record"), "{out}");

@@ -176,7 +176,12 @@ fn the_local_halt_needs_no_share() {
     let gone = bench.dir.path().join("gone");
     let (exit, _, err) = bench.run_in(&gone, &["halt"]);
     assert_eq!(exit, Exit::Io);
-    assert!(err.contains("hint: dispatch halt --local"), "{err}");
+    assert!(err.contains("hint: 'dispatch halt --local'"), "{err}");
+    let empty = bench.dir.path().join("empty");
+    disk::make_dir(&empty, 0o700).unwrap();
+    let (exit, out, err) = bench.run_in(&empty, &["halt"]);
+    assert_eq!((exit, out.as_str()), (Exit::Config, ""), "{err}");
+    assert_eq!(disk::list(&empty).unwrap(), [""; 0], "nobody would see it");
     let (exit, out, _) = bench.run_in(&gone, &["halt", "--local"]);
     assert_eq!(exit, Exit::Ok);
     assert!(out.contains("/state/KILLSWITCH-"), "{out}");

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Deadline;
-use super::Wanted;
 use crate::cli::failure::Failure;
+use crate::cli::seek::Wanted;
 use crate::cli::setup::Setup;
 use crate::cli::voice::Voice;
 use crate::clock::BootTime;

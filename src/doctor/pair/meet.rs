@@ -100,6 +100,10 @@ pub fn meet(orders: &Orders, search: &Search) -> Result<Finding, Trouble> {
     let mut hidden: BTreeMap<String, Duration> = BTreeMap::new();
     while clock::precise().saturating_sub(began) < Duration::from_secs(search.wait_s) {
         if read(orders, &search.me).is_some_and(|hello| hello.nonce != mine.nonce) {
+            // It looks for a name that is not its own, and must see this one to know the same.
+            say(orders, &mine, turn + 1)?;
+            SystemClock.sleep(LINGER);
+            let _ = bench::remove(&file(orders, &search.me));
             let said = format!("another doctor here calls itself '{}', too", search.me);
             let advice = "give each node a name of its own ('node' in dispatch.toml, --as)";
             return Ok(Finding::fail(said, advice, Allows::Refuse));

@@ -14,22 +14,16 @@ use crate::stage::Stage;
 
 /// Compares one lane with the journal.
 pub(super) fn lane(own: &Own, snapshot: &Snapshot) -> Vec<Finding> {
+    if snapshot.lane.pool().is_some() {
+        return pooled(own, snapshot);
+    }
     if snapshot.lane.to != Party::from(own.node) {
         return Vec::new();
     }
     let mut found = Vec::new();
     for (id, known) in own.journal.open_tasks() {
         if known.lane() == snapshot.lane && !is_there(snapshot, id, known) {
-            let file = known.file.as_ref().unwrap_or(&known.claim);
-            let stage = home(known.phase);
-            let why = format!("the journal says that it is {:?}", known.phase).to_lowercase();
-            let place = snapshot.place(stage);
-            found.push(Finding::at(
-                Code::MissingFile,
-                &place,
-                &format!("{file}.json"),
-                why,
-            ));
+            found.push(missing(snapshot, known));
         }
     }
     for stage in [Stage::Processing, Stage::PendingAck] {
@@ -41,6 +35,53 @@ pub(super) fn lane(own: &Own, snapshot: &Snapshot) -> Vec<Finding> {
             }
             if own.journal.known(claim.id).is_none() {
                 let why = "the journal knows no open task of this id";
+                found.push(Finding::at(Code::Stray, &place, &name, why));
+            }
+        }
+    }
+    found
+}
+
+fn missing(snapshot: &Snapshot, known: &Known) -> Finding {
+    let file = known.file.as_ref().unwrap_or(&known.claim);
+    let place = snapshot.place(home(known.phase));
+    let why = format!("the journal says that it is {:?}", known.phase).to_lowercase();
+    Finding::at(Code::MissingFile, &place, &format!("{file}.json"), why)
+}
+
+/// Compares the lane of a pool with the journal of one member. What is not under the claim of this member may be under
+/// that of another, who took it; and the claims of others are theirs.
+fn pooled(own: &Own, snapshot: &Snapshot) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (id, known) in own.journal.open_tasks() {
+        if known.lane() != snapshot.lane || is_there(snapshot, id, known) {
+            continue;
+        }
+        let is_elsewhere = snapshot.holds_open(id)
+            || [Stage::Done, Stage::Rejected]
+                .iter()
+                .any(|stage| snapshot.claims(*stage).any(|claim| claim.id == id))
+            || snapshot
+                .days
+                .iter()
+                .any(|name| ClaimName::parse(name).is_some_and(|claim| claim.id == id));
+        if !is_elsewhere {
+            found.push(missing(snapshot, known));
+        }
+    }
+    for stage in [Stage::Processing, Stage::PendingAck] {
+        for claim in snapshot.claims(stage) {
+            let is_own = claim.node == *own.node && claim.taken.is_none();
+            let known = own.journal.known(claim.id);
+            let stem = claim.stem();
+            let is_known = known
+                .is_some_and(|known| known.claim == stem || known.file.as_ref() == Some(&stem));
+            if is_own && !is_known {
+                let why = match known {
+                    Some(_) => "the journal holds this task under another claim",
+                    None => "the journal knows no open task of this id",
+                };
+                let (place, name) = (snapshot.place(stage), claim.to_string());
                 found.push(Finding::at(Code::Stray, &place, &name, why));
             }
         }

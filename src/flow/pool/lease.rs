@@ -2,11 +2,12 @@
 //!
 //! The beat began before it was asked for, and it counts from there: an owner that hears of a success late goes on no
 //! longer than one that hears of it at once. A crash leaves a lease that stands still; a restarted owner goes on with
-//! it.
+//! it. While a round takes long, a [`Vigil`] beats beside it.
 
 use super::Error;
 use super::Node;
 use crate::clock::BootTime;
+use crate::clock::Timestamp;
 use crate::document::Context;
 use crate::document::Kind;
 use crate::document::Lease;
@@ -15,15 +16,21 @@ use crate::entry::ClaimName;
 use crate::envelope;
 use crate::envelope::Envelope;
 use crate::id::Digest;
+use crate::id::Nonce;
 use crate::id::Party;
 use crate::id::TaskId;
 use crate::journal::Phase;
+use crate::keyring::Keyring;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
 use crate::slots;
 use crate::stage::Stage;
 use crate::transport::Advance;
+
+mod vigil;
+
+pub use vigil::Vigil;
 
 /// A claim that this node holds.
 #[derive(Debug, Clone)]
@@ -70,23 +77,52 @@ pub(super) fn make(
 }
 
 fn sealed(node: &Node, held: &Held, seq: u64) -> Result<Vec<u8>, Error> {
+    let lease = text(
+        &node.party(),
+        node.journal.instance(),
+        held,
+        starts(node, held),
+    );
     let now = node.clock.wall();
-    let starts = node.journal.known(held.claim.id).map(|known| known.starts);
-    let lease = Lease {
-        from: node.party(),
+    Ok(written(&node.keys, lease, seq, now)?)
+}
+
+/// How often the task of a claim was started, as far as this node knows.
+fn starts(node: &Node, held: &Held) -> u32 {
+    let known = node.journal.known(held.claim.id);
+    known.map_or(0, |known| known.starts)
+}
+
+/// What a lease says, but for the beat itself.
+fn text(from: &Party, instance: Nonce, held: &Held, attempt: u32) -> Lease {
+    Lease {
+        from: from.clone(),
         to: Party::from(&held.lane.from),
         task_id: held.claim.id,
         task_sha256: held.digest,
-        attempt: starts.unwrap_or(0),
+        attempt,
         epoch: u64::from(held.claim.generation),
         claim: Some(held.claim.clone()),
-        instance: Some(node.journal.instance()),
+        instance: Some(instance),
+        seq: None,
+        created: Timestamp::from_unix(0),
+        expires: Timestamp::from_unix(0),
+    }
+}
+
+fn written(
+    keys: &Keyring,
+    lease: Lease,
+    seq: u64,
+    now: Timestamp,
+) -> Result<Vec<u8>, envelope::Error> {
+    let lease = Lease {
         seq: Some(seq),
         created: now,
         expires: now.plus(limits::LEASE_TERM),
+        ..lease
     };
-    let sealed = envelope::seal_beat(&node.keys, &lease.context(), now, &lease.body())?;
-    Ok(sealed)
+    envelope::seal_beat(keys, &lease.context(), now, &lease.body())
 }
 
 /// Removes a lease. What stays is removed by whoever sees that no claim lies beside it.
@@ -101,6 +137,7 @@ pub(super) fn hold(node: &mut Node, held: Held) {
 
 /// Lets go of a claim that is committed, given back or lost.
 pub(in crate::flow) fn let_go(node: &mut Node, id: TaskId) {
+    vigil::forget(node, id);
     if let Some(held) = node.now.pool.held.remove(&id) {
         remove(node, &held.lane, &held.claim);
     }
@@ -154,6 +191,13 @@ fn unknown_wants(task: TaskId) -> slots::Running {
 
 /// Beats every lease whose time it is. Asked often, so that no long step of a round lets a lease run out.
 pub(in crate::flow) fn pass(node: &mut Node) -> Result<(), Error> {
+    vigil::take_up(node);
+    let beaten = due(node);
+    vigil::leave(node);
+    beaten
+}
+
+fn due(node: &mut Node) -> Result<(), Error> {
     const FAILURES_MAX: usize = 3;
     let now = node.clock.boot();
     let due: Vec<TaskId> = node

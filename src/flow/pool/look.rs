@@ -23,6 +23,12 @@ use crate::planted;
 use crate::planted::Bug;
 use crate::stage::Stage;
 
+/// A claim of another, where it lies.
+pub(crate) type Key = (Lane, Stage, ClaimName);
+
+/// A claim that is to be taken, and why.
+pub(super) type Dead = (Stage, ClaimName, &'static str);
+
 /// What was last seen of a claim of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sight {
@@ -58,6 +64,11 @@ impl Sight {
             return Self { looks, ..self };
         }
         Self::first(print, now)
+    }
+
+    /// Whether a lease lay beside the claim when it was last seen.
+    pub(super) const fn had_lease(&self) -> bool {
+        self.print.is_some()
     }
 
     fn is_expired(&self, now: BootTime) -> bool {
@@ -116,7 +127,7 @@ fn once(node: &mut Node, lane: &Lane, now: BootTime) -> Result<bool, Error> {
         .map(|entry| entry.name.as_str())
         .collect();
     find_lost(node, lane, &names)?;
-    let (mut foreign, mut seen, mut dead) = (false, BTreeSet::new(), Vec::new());
+    let (mut foreign, mut orphans) = (Vec::new(), Vec::new());
     for (stage, listing) in stages.iter().zip(&listings) {
         for claim in listing
             .iter()
@@ -124,44 +135,58 @@ fn once(node: &mut Node, lane: &Lane, now: BootTime) -> Result<bool, Error> {
         {
             match whose(node, lane, &claim) {
                 Whose::Ours => {}
-                Whose::Orphan => dead.push((*stage, claim, "this node does not know of it")),
-                Whose::Theirs => {
-                    foreign = true;
-                    let key = (lane.clone(), *stage, claim);
-                    if observe(node, lane, &key.2, &names, &key, now) {
-                        dead.push((*stage, key.2.clone(), "nobody beat it for a term"));
-                    }
-                    seen.insert(key);
-                }
+                Whose::Orphan => orphans.push((*stage, claim, "this node does not know of it")),
+                Whose::Theirs => foreign.push((lane.clone(), *stage, claim)),
             }
         }
     }
+    let is_foreign = !foreign.is_empty();
+    let here: BTreeSet<&Key> = foreign.iter().collect();
     node.now
         .pool
         .sights
-        .retain(|key, _| key.0 != *lane || seen.contains(key));
+        .retain(|key, _| key.0 != *lane || here.contains(key));
+    drop(here);
+    let (mut dead, is_part) = observe_all(node, lane, foreign, &names, now);
     clear_leases(node, lane, &names, now);
-    let is_more = dead.len() > limits::PASS_ENTRIES_MAX;
-    for (stage, claim, why) in dead.into_iter().take(limits::PASS_ENTRIES_MAX) {
-        // Of a task that this node holds, or has come to hold in this very loop, every other claim is a copy: it is
-        // left alone until that one is over, and the gate sets it aside then.
-        if node.journal.known(claim.id).is_some() {
-            continue;
-        }
-        // Somebody may have planted thousands: the killswitch is looked at in between.
-        if node.clock.boot().since(now) >= limits::HALT_LOOK {
-            node.search_again(lane);
-            break;
-        }
-        let key = (lane.clone(), stage, claim);
-        node.now.pool.sights.remove(&key);
-        reap::take(node, lane, stage, &key.2, why)?;
-        lease::pass(node)?;
-    }
-    if is_more {
+    dead.extend(orphans);
+    let is_more = reap::all(node, lane, dead, now)?;
+    if is_part || is_more {
         node.search_again(lane);
     }
-    Ok(foreign)
+    Ok(is_foreign)
+}
+
+/// Looks at the leases of others' claims. Anybody can plant claims by the thousand: a bounded number of leases is read
+/// at a look, and the next look, in the next round, begins where this one ended. A claim that was not looked at is only
+/// seen later; what is concluded rests on what was seen. Returns what is dead, and whether leases are left to be read.
+fn observe_all(
+    node: &mut Node,
+    lane: &Lane,
+    mut claims: Vec<Key>,
+    names: &BTreeSet<&str>,
+    now: BootTime,
+) -> (Vec<Dead>, bool) {
+    claims.sort();
+    if let Some(next) = node.now.pool.looked_to.remove(lane) {
+        let begin = claims.partition_point(|key| *key < next);
+        claims.rotate_left(begin);
+    }
+    let (mut dead, mut reads) = (Vec::new(), 0);
+    for key in claims {
+        let has_lease = key.2.taken.is_none() && names.contains(key.2.lease().as_str());
+        if has_lease {
+            if reads == limits::STRAYS_MAX || node.clock.boot().since(now) >= limits::HALT_LOOK {
+                node.now.pool.looked_to.insert(lane.clone(), key);
+                return (dead, true);
+            }
+            reads += 1;
+        }
+        if observe(node, lane, &key.2, names, &key, now) {
+            dead.push((key.1, key.2, "nobody beat it for a term"));
+        }
+    }
+    (dead, false)
 }
 
 enum Whose {

@@ -54,7 +54,9 @@ pub(crate) struct Pool {
     /// The claims it holds.
     held: BTreeMap<TaskId, lease::Held>,
     /// The claims of others, as last seen.
-    sights: BTreeMap<(Lane, Stage, ClaimName), look::Sight>,
+    sights: BTreeMap<look::Key, look::Sight>,
+    /// The first of them that the last look did not come to.
+    looked_to: HashMap<Lane, look::Key>,
     /// Leases of others beside which no claim lies, with when they were first seen so.
     lone: BTreeMap<(Lane, String), BootTime>,
     /// When each lane was last looked at, and whether anything was there to look at again soon.

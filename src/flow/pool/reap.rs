@@ -4,11 +4,16 @@
 //! A crash after the take leaves `<claim>.r<nonce>.json`, which somebody takes again after a term and judges anew: what
 //! a predecessor may have seen counts for nothing.
 
+use std::collections::BTreeSet;
+
 use super::Error;
 use super::Node;
 use super::lease;
+use super::look::Dead;
+use super::look::Sight;
 use super::permit;
 use super::starts_in;
+use crate::clock::BootTime;
 use crate::entry::ClaimName;
 use crate::event::Event;
 use crate::event::Word;
@@ -25,45 +30,99 @@ use crate::share::Listed;
 use crate::stage::Stage;
 use crate::transport::Advance;
 
-/// Takes a claim over and decides about it.
-pub(super) fn take(
+/// Copies of closed tasks that are dealt with at one look.
+const COPIES_MAX: usize = 8;
+
+/// Takes dead claims over and decides about them: a bounded number, by first taking them all and then looking once. One
+/// that had a lease comes first, since planting that costs more; then any. Returns whether some are left.
+pub(super) fn all(
     node: &mut Node,
     lane: &Lane,
-    stage: Stage,
-    claim: &ClaimName,
-    why: &str,
-) -> Result<(), Error> {
-    let taken = claim.taken_by(node.chance.nonce());
-    let from = Place::Stage(lane.clone(), stage);
+    mut dead: Vec<Dead>,
+    began: BootTime,
+) -> Result<bool, Error> {
+    let start = node.chance.bits() % (dead.len().max(1) as u64);
+    dead.rotate_left(usize::try_from(start).unwrap_or(0));
+    dead.sort_by_key(|(stage, claim, _)| {
+        let key = (lane.clone(), *stage, claim.clone());
+        let sight = node.now.pool.sights.get(&key);
+        !sight.is_some_and(Sight::had_lease)
+    });
+    let is_more = dead.len() > limits::PASS_ENTRIES_MAX;
+    let (mut taken, mut copies, mut is_late) = (Vec::new(), 0, false);
     let processing = Place::Stage(lane.clone(), Stage::Processing);
-    let before = if planted::is(Bug::ReaperReadsFirst) {
+    let before = if planted::is(Bug::ReaperReadsFirst) && !dead.is_empty() {
         Some(node.transport.list(&processing)?)
     } else {
         None
     };
+    let mut ids = BTreeSet::new();
+    for (stage, claim, why) in dead.into_iter().take(limits::PASS_ENTRIES_MAX) {
+        // Of a task that this node holds every other claim is a copy, and of several copies one is enough at a time:
+        // the rest is left alone until that one is over, and the gate sets it aside then.
+        let is_closed = node.journal.closed(claim.id).is_some();
+        if node.journal.known(claim.id).is_some() || (!is_closed && !ids.insert(claim.id)) {
+            continue;
+        }
+        // Whether the server rolled back is asked of each copy of what is closed, which costs listings.
+        copies += usize::from(is_closed);
+        // Somebody may have planted thousands: the killswitch is looked at in between.
+        if copies > COPIES_MAX || node.clock.boot().since(began) >= limits::HALT_LOOK {
+            is_late = true;
+            break;
+        }
+        let key = (lane.clone(), stage, claim);
+        node.now.pool.sights.remove(&key);
+        taken.extend(take(node, lane, stage, &key.2, why)?);
+        lease::pass(node)?;
+    }
+    if taken.is_empty() {
+        return Ok(is_more || is_late);
+    }
+    // From here on the old owners can neither start nor commit. Only now, after this client changed that folder:
+    // whatever they started before shows.
+    let listing = match before {
+        Some(before) => before,
+        None => node.transport.list(&processing)?,
+    };
+    let mut failed = None;
+    for (claim, was_taken) in taken {
+        let forgets = planted::is(Bug::TakeoverForgets) && was_taken;
+        let listing = if forgets { &[][..] } else { &listing };
+        match judge(node, lane, &claim, listing) {
+            Ok(()) => {}
+            Err(error) if error.is_fatal() => return Err(error),
+            // It is taken again after a term; the others are decided now.
+            Err(error) => failed = Some(error),
+        }
+        lease::pass(node)?;
+    }
+    failed.map_or(Ok(is_more || is_late), Err)
+}
+
+/// Takes a claim over. Returns its new name, and whether it had been taken before; `None` where another was faster.
+fn take(
+    node: &Node,
+    lane: &Lane,
+    stage: Stage,
+    claim: &ClaimName,
+    why: &str,
+) -> Result<Option<(ClaimName, bool)>, Error> {
+    let taken = claim.taken_by(node.chance.nonce());
+    let from = Place::Stage(lane.clone(), stage);
+    let processing = Place::Stage(lane.clone(), Stage::Processing);
     match node.transport.advance(
         (&from, &claim.to_string()),
         (&processing, &taken.to_string()),
     ) {
         Advance::Moved => {}
         // Its owner came back, or another member was faster.
-        Advance::NotMine => return Ok(()),
+        Advance::NotMine => return Ok(None),
         Advance::Unknown(error) | Advance::Hopeless(error) => return Err(error.into()),
     }
     let event = Event::of(Word::TaskTake).claim(&taken).peer(&lane.from);
     node.tell(&event.say(why));
-    // From here on the old owner can neither start nor commit. Only now, after this client changed that folder:
-    // whatever it started before shows.
-    let listing = match before {
-        Some(before) => before,
-        None => node.transport.list(&processing)?,
-    };
-    let listing = if planted::is(Bug::TakeoverForgets) && claim.taken.is_some() {
-        Vec::new()
-    } else {
-        listing
-    };
-    judge(node, lane, &taken, &listing)
+    Ok(Some((taken, claim.taken.is_some())))
 }
 
 fn judge(node: &mut Node, lane: &Lane, taken: &ClaimName, listing: &[Listed]) -> Result<(), Error> {

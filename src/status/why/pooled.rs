@@ -25,6 +25,7 @@ use crate::status::node::Beat;
 use crate::status::node::since;
 use crate::status::pool;
 use crate::status::task;
+use crate::units;
 
 /// A task that lies open in the lane of a pool, as somebody sees it who does not hold it.
 pub(super) fn open(
@@ -169,7 +170,8 @@ fn untaken(scene: &Scene, asked: &Asked, line: &str) -> Because {
         let text = format!("not yet taken: no slot is free on the members alive ({names}); {line}");
         return Because::new("queued", text);
     }
-    let text = format!("not yet taken by {to} ({names} alive, {free} slots free); {line}");
+    let slots = units::count(usize::try_from(free).unwrap_or(usize::MAX), "slot");
+    let text = format!("not yet taken by {to} ({names} alive, {slots} free); {line}");
     Because::new("queued", text)
 }
 
@@ -198,7 +200,10 @@ fn held(scene: &Scene, lane: &Lane, stage: Stage, claim: &ClaimName) -> Because 
         return silence.told(member);
     }
     if stage == Stage::PendingAck {
-        let text = format!("{member} holds it, and waits for an approval; {lease}");
+        let text = format!(
+            "{member} holds it, and waits for an approval by one of its approvers \
+             ('dispatch-watch --check' there names them); {lease}"
+        );
         let command = format!("dispatch-ack --on {member} {}", claim.id);
         return Because::new("pending_ack", text).next(command);
     }

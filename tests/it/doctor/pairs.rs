@@ -16,7 +16,7 @@ use crate::twin::manner::Lost;
 use crate::twin::manner::Rename;
 
 /// Both sides' reports.
-fn both(paths: [&Path; 2], names: [&str; 2], more: &[&str]) -> [Report; 2] {
+pub(super) fn both(paths: [&Path; 2], names: [&str; 2], more: &[&str]) -> [Report; 2] {
     let side = |number: usize| {
         let mut words = vec!["--pair", "--within", "30s", "--as", names[number]];
         words.extend(["--with", names[1 - number]]);
@@ -30,7 +30,7 @@ fn both(paths: [&Path; 2], names: [&str; 2], more: &[&str]) -> [Report; 2] {
 }
 
 /// Two doctors who run these checks on a share of this manner; `None` where nothing can be mounted, which was said.
-fn seen(only: &str, change: impl FnOnce(&mut Manner)) -> Option<[Report; 2]> {
+pub(super) fn seen(only: &str, change: impl FnOnce(&mut Manner)) -> Option<[Report; 2]> {
     let mut manner = Manner::honest();
     change(&mut manner);
     let twin = Twin::mount(manner)?;
@@ -41,7 +41,7 @@ fn seen(only: &str, change: impl FnOnce(&mut Manner)) -> Option<[Report; 2]> {
     ))
 }
 
-fn are(reports: &[Report; 2], verdict: &str, because: u64) {
+pub(super) fn are(reports: &[Report; 2], verdict: &str, because: u64) {
     for report in reports {
         assert_eq!(report.verdict(), verdict, "{:#}", report.value);
         assert!(report.because().contains(&because), "{:#}", report.value);

@@ -1,6 +1,5 @@
 //! A task file carries its seal wherever somebody copies it. Copies cost looks and attempts; they end no watcher, start
 //! nothing that may not start, and take no answer away.
-#![expect(clippy::disallowed_methods, reason = "what a stranger does to a share")]
 
 use std::time::Duration;
 

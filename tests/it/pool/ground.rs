@@ -72,7 +72,7 @@ pub struct Host {
 pub struct Ground {
     dir: tempfile::TempDir,
     pub(super) chance: Arc<SeededChance>,
-    share: Arc<dyn Share>,
+    pub(super) share: Arc<dyn Share>,
     pub members: Vec<Host>,
     pub(super) sender: Host,
     sender_node: RefCell<Option<Node>>,
@@ -276,6 +276,18 @@ impl Ground {
         self.members[member].medium.crash(kept);
     }
 
+    /// Starts the sender's node anew.
+    pub fn restart_sender(&self) {
+        let node = self.asker();
+        *self.sender_node.borrow_mut() = Some(node);
+    }
+
+    /// Starts the sender's node anew, and hands it out.
+    pub fn asker(&self) -> Node {
+        self.silence_sender();
+        self.node_of(&self.sender, &Life::charmed()).unwrap()
+    }
+
     /// A round of the sender's node: it beats, and lets claims start.
     pub fn sender_round(&self) {
         if let Some(node) = self.sender_node.borrow_mut().as_mut() {
@@ -337,9 +349,12 @@ impl Ground {
         sent
     }
 
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("share")
+    }
+
     pub fn path(&self, at: Stage, file: &str) -> PathBuf {
-        let root = self.dir.path().join("share");
-        root.join(stage(at).path()).join(file)
+        self.root().join(stage(at).path()).join(file)
     }
 
     /// The names in a folder of the lane, sorted.

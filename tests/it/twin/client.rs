@@ -73,7 +73,9 @@ impl Client {
         } else {
             mode
         };
-        let node = state.fresh(kind, mode & 0o7777, (req.uid(), group));
+        let mut node = state.fresh(kind, mode & 0o7777, (req.uid(), group));
+        let is_closed = state.manner.closed.is_some_and(|closed| *at.1 == *closed);
+        node.only = is_closed.then_some(self.which);
         let ino = state.make(at, node, exclusive)?;
         state.lose()?;
         drop(state);
@@ -269,7 +271,14 @@ impl fuser::Filesystem for Client {
 
     fn open(&self, _: &Request, ino: INodeNo, _: fuser::OpenFlags, reply: fuser::ReplyOpen) {
         self.server.withhold(self.which);
-        let fresh = self.server.lock().not_stale();
+        let fresh = {
+            let mut state = self.server.lock();
+            let only = state.nodes.get(&ino.0).and_then(|node| node.only);
+            match only {
+                Some(maker) if maker != self.which => Err(libc::EACCES),
+                _ => state.not_stale(),
+            }
+        };
         match fresh {
             Ok(()) => reply.opened(FileHandle(self.opened(ino.0)), FopenFlags::empty()),
             Err(raw) => reply.error(errno(raw)),
@@ -316,7 +325,7 @@ impl fuser::Filesystem for Client {
         let torn = state.manner.torn && state.is_new(ino.0);
         match state.nodes.get(&ino.0).map(|node| &node.kind) {
             Some(Kind::File(data)) => {
-                let mut data = data.clone();
+                let mut data = self.remembered(ino.0, data, state.manner.data_ttl);
                 if torn && data.len() > 2 {
                     let (from, to) = (data.len() / 2, data.len() - 1);
                     data[from..to].fill(0);

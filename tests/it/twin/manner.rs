@@ -55,6 +55,8 @@ pub enum Listing {
     Cached(Duration),
     /// As `Cached`, for ever.
     Frozen,
+    /// As `Cached`, and its own changes are not put into it either.
+    Blind(Duration),
 }
 
 /// Replies that get lost: of the calls that change something, each `every`th is executed and this error returned.
@@ -105,6 +107,10 @@ pub struct Manner {
     pub torn: bool,
     /// Modes are kept as set.
     pub modes: bool,
+    /// A file made under this name can be opened by the client alone that made it, as where two hosts have two users.
+    pub closed: Option<&'static str>,
+    /// How long a client believes in what it read of a large file.
+    pub data_ttl: Duration,
 }
 
 impl Manner {
@@ -129,6 +135,8 @@ impl Manner {
             full: false,
             torn: false,
             modes: true,
+            closed: None,
+            data_ttl: Duration::ZERO,
         }
     }
 

@@ -40,6 +40,7 @@ pub(super) struct Memory {
     /// Files written since they were opened, by handle.
     pub(super) written: HashSet<u64>,
     views: HashMap<u64, View>,
+    contents: HashMap<u64, (Vec<u8>, Instant)>,
     pub(super) last: u64,
 }
 
@@ -76,6 +77,9 @@ impl Client {
 
     /// Puts a change of this client into its own memory of a folder.
     pub(super) fn noted(&self, dir: u64, gone: Option<&OsStr>, made: Option<(&OsStr, u64)>) {
+        if matches!(self.server.lock().manner.listing, Listing::Blind(_)) {
+            return;
+        }
         if let Some(view) = self.memory().views.get_mut(&dir) {
             if let Some(name) = gone {
                 view.names.remove(name);
@@ -86,6 +90,21 @@ impl Client {
         }
     }
 
+    /// What this client shows of a file: what it read before, where that is young enough and the file is large.
+    pub(super) fn remembered(&self, ino: u64, data: &[u8], most: Duration) -> Vec<u8> {
+        const LARGE: usize = 4096;
+        if most.is_zero() || data.len() < LARGE {
+            return data.to_vec();
+        }
+        let mut memory = self.memory();
+        let seen = memory.contents.entry(ino);
+        let (bytes, taken) = seen.or_insert_with(|| (data.to_vec(), Instant::now()));
+        if taken.elapsed() > most {
+            (*bytes, *taken) = (data.to_vec(), Instant::now());
+        }
+        bytes.clone()
+    }
+
     /// The listing that this client shows.
     pub(super) fn listing(&self, dir: u64) -> Result<Vec<(OsString, u64)>, Errno> {
         let (fresh, manner) = {
@@ -94,7 +113,7 @@ impl Client {
         };
         let most = match manner {
             Listing::Fresh | Listing::Kernel => return Ok(fresh),
-            Listing::Cached(most) => most,
+            Listing::Cached(most) | Listing::Blind(most) => most,
             Listing::Frozen => Duration::MAX,
         };
         let mut memory = self.memory();

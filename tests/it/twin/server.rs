@@ -48,6 +48,8 @@ pub struct Node {
     pub changed: SystemTime,
     /// Open files of all clients.
     pub open: u32,
+    /// The client that alone may open it.
+    pub only: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -184,6 +186,7 @@ impl State {
             modified: now,
             changed: now,
             open: 0,
+            only: None,
         }
     }
 

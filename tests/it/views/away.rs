@@ -38,11 +38,15 @@ fn a_share_that_is_away_is_no_fault_of_the_configuration() {
             vec!["wait", "--for", "1s", &id],
             vec!["wait", "--for", "1s", "--all"],
             vec!["cancel", &id],
+            vec!["halt"],
+            vec!["watch", "--check"],
         ] {
             let told = pair.dispatch("devbox", &args);
             assert_eq!(told.code, 75, "{args:?}: {}{}", told.out, told.err);
-            assert!(told.err.contains(said), "{args:?}: {}", told.err);
-            assert!(told.err.contains("config root"), "{args:?}: {}", told.err);
+            let all = told.out + &told.err;
+            assert!(all.contains(said), "{args:?}: {all}");
+            assert!(all.contains("config root"), "{args:?}: {all}");
+            assert!(!all.contains("dispatch init"), "{args:?}: {all}");
         }
     }
 }
