@@ -12,6 +12,7 @@ use std::time::Duration;
 use chrono::DateTime;
 use chrono::NaiveDate;
 use chrono::NaiveDateTime;
+use chrono::Timelike as _;
 use chrono::Utc;
 use serde::Deserialize;
 use serde::Serialize;
@@ -148,6 +149,12 @@ pub trait Clock: Send + Sync {
     fn unix_ms(&self) -> u64 {
         u64::try_from(self.wall().unix()).unwrap_or(0) * 1000
     }
+    /// Returns the minute of the day as the clocks on the walls of this host show it: for what people mean by a time of
+    /// day.
+    fn local_minute(&self) -> u16 {
+        let seconds = self.wall().unix().rem_euclid(24 * 3600);
+        u16::try_from(seconds / 60).unwrap_or(0)
+    }
     /// Returns time since boot, counting suspends.
     fn boot(&self) -> BootTime;
     /// Returns time since boot, not counting suspends.
@@ -184,6 +191,11 @@ impl Clock for SystemClock {
 
     fn unix_ms(&self) -> u64 {
         u64::try_from(Utc::now().timestamp_millis()).unwrap_or(0)
+    }
+
+    fn local_minute(&self) -> u16 {
+        let now = chrono::Local::now();
+        u16::try_from(now.hour() * 60 + now.minute()).unwrap_or(0)
     }
 
     fn boot(&self) -> BootTime {

@@ -126,6 +126,13 @@ name! {
 }
 
 name! {
+    /// The name of a destination of notifications in the configuration, and of its file.
+    DestinationName, "name of a destination",
+    "1 to 32 of a-z 0-9 - _, beginning and ending with a letter or digit",
+    |text| is_word(text, 32, b"-_")
+}
+
+name! {
     /// Who speaks in a document: a node, `approver.<name>` or `pool.<name>`. The dot cannot occur in a node name.
     Party, "party", "a node name, approver.<name> or pool.<name>",
     |text| match text.split_once('.') {

@@ -222,6 +222,35 @@ pub const RECORD_BYTES_MAX: usize = 4096;
 /// A segment of an audit log that has reached this size is followed by a new one, in bytes.
 pub const SEGMENT_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// How long one try to deliver a notification may take, where the configuration says nothing.
+pub const NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest such time that may be configured.
+pub const NOTIFY_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// How often one notification is tried, where the configuration says nothing.
+pub const NOTIFY_TRIES: u32 = 10;
+/// Pause after the first try that failed; it doubles with each.
+pub const NOTIFY_PAUSE: Duration = Duration::from_secs(2);
+/// Longest pause between two tries, whatever a server asks for.
+pub const NOTIFY_PAUSE_MAX: Duration = Duration::from_secs(600);
+/// Time between two looks at the log for news.
+pub const NOTIFY_LOOK: Duration = Duration::from_secs(1);
+/// Notifications that wait for one destination; what comes on top is told as a number.
+pub const NOTIFY_QUEUE_MAX: usize = 200;
+/// Records of the log taken in by one pass.
+pub const NOTIFY_RECORDS_PER_PASS: usize = 1000;
+/// Tasks whose profile is remembered, so that their end can be told by it.
+pub const NOTIFY_PROFILES_MAX: usize = 256;
+/// Largest file of a secret of a destination, in bytes.
+pub const NOTIFY_SECRET_BYTES_MAX: usize = 4096;
+/// Largest file of what waits for a destination, in bytes.
+pub const NOTIFY_STATE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most of a server's answer that is read, in bytes.
+pub const NOTIFY_ANSWER_BYTES_MAX: u64 = 4096;
+/// Most destinations of one node: each has a thread.
+pub const NOTIFY_DESTINATIONS_MAX: usize = 32;
+
+// What waits for a destination fits the file it is read back from, with its counters.
+const _: () = assert!(NOTIFY_QUEUE_MAX * RECORD_BYTES_MAX * 2 < NOTIFY_STATE_BYTES_MAX);
 // Nobody reaps a file that a live sender may still be writing (qmail: 24 h to live, 36 h to be collected).
 const _: () = assert!(PUBLISH_DEADLINE.as_secs() < TMP_AGE.as_secs());
 // Who waits for an outcome looks in its day more often than outcomes move there.

@@ -28,6 +28,7 @@ pub mod hops;
 pub mod init;
 pub mod key;
 pub mod log;
+pub mod notify;
 pub mod outcome;
 pub mod resume;
 pub mod role;
@@ -268,6 +269,7 @@ pub fn commands() -> Vec<clap::Command> {
     );
     #[cfg(target_os = "linux")]
     all.push(exec::Args::command());
+    all.push(notify::Args::command());
     all
 }
 

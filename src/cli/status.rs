@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 
 use super::failure::Failure;
+use super::notify;
 use super::scene;
 use super::setup::Common;
 use super::setup::Setup;
@@ -66,6 +67,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         setup.config.peer(node)?;
     }
     let mut report = survey(&setup)?;
+    report.wrong.extend(notify::wrong(&setup));
     if let Some(node) = &args.node {
         narrow(&mut report, node);
     }

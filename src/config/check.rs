@@ -7,6 +7,7 @@ use crate::config::Problem;
 use crate::config::nearest;
 use crate::config::read::Reading;
 use crate::config::tables::Mentions;
+use crate::destination::Service;
 use crate::id::NodeName;
 use crate::policy::AckRule;
 use crate::policy::PeerPolicy;
@@ -93,6 +94,10 @@ pub(super) fn places(config: &Config) -> Vec<Problem> {
         ("state_file", config.state_file.as_ref()),
     ];
     local.push(("watch.runs", config.watch.runs.as_ref()));
+    for destination in config.notify.values() {
+        let secrets = destination.secrets();
+        local.extend(secrets.map(|(_, path)| ("notify", Some(path))));
+    }
     local.extend(config.keys.iter().map(|path| ("keys", Some(path))));
     local
         .into_iter()
@@ -144,6 +149,19 @@ impl Config {
                         "profile '{profile}' demands an approval that peer '{name}' never gets: its tasks are refused"
                     ));
                 }
+            }
+        }
+        for (name, destination) in &self.notify {
+            let service = destination.service;
+            let idle = destination.idle().into_iter();
+            found.extend(
+                idle.map(|key| format!("notify.{name}.{key} means nothing to '{service}'")),
+            );
+            let is_secret = matches!(service, Service::Discord | Service::Slack);
+            if is_secret && destination.url.is_some() {
+                found.push(format!(
+                    "the address of '{name}' is a secret, and stands in the configuration: use url_file"
+                ));
             }
         }
         found

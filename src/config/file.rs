@@ -13,11 +13,16 @@ use serde::de;
 use toml::Spanned;
 
 use crate::config::OnShutdown;
+use crate::destination::Quiet;
+use crate::destination::Service;
+use crate::id::DestinationName;
 use crate::id::NodeName;
+use crate::id::Party;
 use crate::id::Priority;
 use crate::id::ProfileName;
 use crate::id::ResourceName;
 use crate::outcome::Layer;
+use crate::outcome::Status;
 use crate::policy::AckRule;
 use crate::policy::Scope;
 use crate::profile::AgentKind;
@@ -58,6 +63,7 @@ quoted! {
     Size(u64) = units::size, units::SIZE;
     Money(u64) = units::money, units::MONEY;
     Quota(Rate) = Rate::from_str, units::RATE;
+    Hours(Quiet) = Quiet::from_str, "a part of a day such as \"22:00-07:00\"";
     Identity(uuid::Uuid) = uuid::Uuid::try_parse, "a UUID in quotes";
 }
 
@@ -138,6 +144,7 @@ pub(super) struct File {
     pub(super) pool: BTreeMap<Spanned<NodeName>, PoolTable>,
     pub(super) approver: BTreeMap<Spanned<NodeName>, ApproverTable>,
     pub(super) profile: BTreeMap<Spanned<ProfileName>, ProfileTable>,
+    pub(super) notify: BTreeMap<Spanned<DestinationName>, NotifyTable>,
 }
 
 /// `[watch]`
@@ -226,4 +233,29 @@ pub(super) struct ProfileTable {
     pub(super) project_settings: Field<bool>,
     pub(super) dangerous: Field<bool>,
     pub(super) require_ack: Field<bool>,
+}
+
+/// `[notify.NAME]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct NotifyTable {
+    pub(super) service: Field<Service>,
+    pub(super) url: Field<String>,
+    pub(super) url_file: Field<String>,
+    pub(super) secret_file: Field<String>,
+    pub(super) token_file: Field<String>,
+    pub(super) ca: Field<String>,
+    pub(super) chat: Field<String>,
+    pub(super) command: Field<Vec<String>>,
+    pub(super) timeout: Field<Time>,
+    pub(super) allow_private: Field<bool>,
+    pub(super) events: Field<Vec<String>>,
+    pub(super) lanes: Field<Vec<String>>,
+    pub(super) peers: Field<Vec<Party>>,
+    pub(super) profiles: Field<Vec<ProfileName>>,
+    pub(super) outcomes: Field<Vec<Status>>,
+    pub(super) quiet: Field<Hours>,
+    pub(super) urgent: Field<Vec<String>>,
+    pub(super) rate: Field<Quota>,
+    pub(super) tries: Field<u32>,
 }

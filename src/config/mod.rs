@@ -10,6 +10,8 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::destination::Destination;
+use crate::id::DestinationName;
 use crate::id::NodeName;
 use crate::id::ProfileName;
 use crate::limits;
@@ -27,6 +29,7 @@ mod file;
 mod load;
 mod manual;
 mod nearest;
+mod notify;
 mod origin;
 mod overlay;
 mod profiles;
@@ -169,6 +172,8 @@ pub struct Config {
     pub approvers: BTreeMap<NodeName, Approver>,
     /// How tasks are run.
     pub profiles: BTreeMap<ProfileName, Profile>,
+    /// Where notifications go.
+    pub notify: BTreeMap<DestinationName, Destination>,
     /// Where each value came from.
     pub origins: Origins,
 }
@@ -193,6 +198,7 @@ impl Default for Config {
             pools: BTreeMap::new(),
             approvers: BTreeMap::new(),
             profiles: BTreeMap::new(),
+            notify: BTreeMap::new(),
             origins: Origins::default(),
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::config::Config;
 use crate::config::Executor;
 use crate::config::Origin;
+use crate::destination::Destination;
 use crate::id::NodeName;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
@@ -53,6 +54,9 @@ pub fn render(config: &Config) -> Vec<Row> {
     }
     for (name, profile) in &config.profiles {
         add(format!("profile.{name}."), of_profile(profile));
+    }
+    for (name, destination) in &config.notify {
+        add(format!("notify.{name}."), of_destination(destination));
     }
     rows
 }
@@ -178,6 +182,31 @@ pub(super) fn of_profile(profile: &Profile) -> Vec<Cell> {
         ("project_settings", plain(profile.project_settings)),
         ("dangerous", plain(profile.dangerous)),
         ("require_ack", plain(profile.require_ack)),
+    ]
+}
+
+pub(super) fn of_destination(to: &Destination) -> Vec<Cell> {
+    let filter = &to.filter;
+    vec![
+        ("service", Some(quoted(&to.service))),
+        ("url", to.url.as_ref().map(|url| quoted(&url.as_str()))),
+        ("url_file", path(to.url_file.as_deref())),
+        ("secret_file", path(to.secret_file.as_deref())),
+        ("token_file", path(to.token_file.as_deref())),
+        ("ca", path(to.ca.as_deref())),
+        ("chat", to.chat.as_ref().map(quoted)),
+        ("command", list(&to.command)),
+        ("timeout", time(to.timeout)),
+        ("allow_private", plain(to.allow_private)),
+        ("events", list(&filter.events)),
+        ("lanes", list(&filter.lanes)),
+        ("peers", list(&filter.peers)),
+        ("profiles", list(&filter.profiles)),
+        ("outcomes", list(&filter.outcomes)),
+        ("quiet", to.quiet.as_ref().map(quoted)),
+        ("urgent", list(&to.urgent)),
+        ("rate", Some(quoted(&to.rate))),
+        ("tries", plain(to.tries)),
     ]
 }
 

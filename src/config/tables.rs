@@ -18,6 +18,7 @@ use crate::config::file::ShareTable;
 use crate::config::file::Size;
 use crate::config::file::Time;
 use crate::config::file::WatchTable;
+use crate::config::notify;
 use crate::config::profiles::profile;
 use crate::config::read::Reading;
 use crate::id::NodeName;
@@ -96,6 +97,7 @@ pub(super) fn fill(config: &mut Config, file: File, reading: &mut Reading<'_>) -
         let made = approver(reading, &name, table, &span, &mut mentions);
         config.approvers.insert(name, made);
     }
+    notify::fill(config, file.notify, reading);
     mentions
 }
 

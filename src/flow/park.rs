@@ -19,6 +19,7 @@ use crate::entry::ClaimName;
 use crate::entry::ControlKind;
 use crate::entry::ControlName;
 use crate::envelope::Envelope;
+use crate::escape;
 use crate::event::Event;
 use crate::event::Word;
 use crate::id::Digest;
@@ -39,8 +40,32 @@ use crate::reason::Refusal;
 use crate::stage::Stage;
 use crate::transport::Advance;
 
+/// What a summary has room for beside the beginning of a request.
+const WHY_LETTERS: usize = limits::SUMMARY_LETTERS_MAX - limits::QUOTE_LETTERS_MAX - 2;
+
+/// What whoever shall decide about a task is told of it.
+pub(super) struct Asks<'a> {
+    /// Why an approval is needed.
+    pub why: &'a str,
+    /// What it would be run with.
+    pub terms: &'a Terms,
+    /// What it asks for.
+    pub request: &'a str,
+}
+
+impl Asks<'_> {
+    fn event(&self) -> Event {
+        let why = escape::excerpt(self.why, WHY_LETTERS);
+        Event {
+            profile: Some(self.terms.profile.clone()),
+            dangerous: Some(self.terms.dangerous),
+            ..Event::of(Word::TaskPendingAck).quote(&format!("{why}: "), self.request)
+        }
+    }
+}
+
 /// Moves an admitted task to `pending-ack/`.
-pub(super) fn park(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> {
+pub(super) fn park(node: &mut Node, id: TaskId, asks: &Asks<'_>) -> Result<(), Error> {
     let Some(known) = node.journal.known(id) else {
         return Ok(());
     };
@@ -57,12 +82,7 @@ pub(super) fn park(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> 
                 id,
                 claim: parked.stem(),
             })?;
-            node.tell(
-                &Event::of(Word::TaskPendingAck)
-                    .claim(&parked)
-                    .peer(&lane.from)
-                    .say(why),
-            );
+            node.tell(&asks.event().claim(&parked).peer(&lane.from));
             Ok(())
         }
         // It stays admitted and in line; the start finds that it needs an approval and parks it then.

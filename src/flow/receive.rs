@@ -287,7 +287,12 @@ fn admit(node: &mut Node, lane: &Lane, claim: &ClaimName, proved: &Proved) -> Re
             if approved {
                 return Ok(());
             }
-            park::park(node, task.id, &why)
+            let asks = park::Asks {
+                why: &why,
+                terms: &terms,
+                request: &task.request,
+            };
+            park::park(node, task.id, &asks)
         }
         Verdict::Reject(denial) => {
             record(node, claim, known)?;

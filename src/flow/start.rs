@@ -214,7 +214,12 @@ fn prove(
         return Ok(None);
     };
     if needs_ack && !planted::is(Bug::ApprovalAssumed) && !park::is_approved(node, known, &terms) {
-        park::park(node, id, &why)?;
+        let asks = park::Asks {
+            why: &why,
+            terms: &terms,
+            request: &proved.task.request,
+        };
+        park::park(node, id, &asks)?;
         return Ok(None);
     }
     Ok(Some((*proved, terms)))

@@ -233,12 +233,12 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> Option<std::thread::JoinHa
     }))
 }
 
-fn pid_of(child: &Child) -> i32 {
+pub(super) fn pid_of(child: &Child) -> i32 {
     // Linux pids are below 2^22 (proc(5), pid_max).
     i32::try_from(child.id()).unwrap_or(i32::MAX)
 }
 
-fn start(program: &str) -> impl FnOnce(std::io::Error) -> Error {
+pub(super) fn start(program: &str) -> impl FnOnce(std::io::Error) -> Error {
     let program = program.to_owned();
     move |source| Error::Start { program, source }
 }
@@ -297,7 +297,7 @@ pub fn trial(
     Ok(gone.map_or(Trial::Stuck, |_| Trial::Killed))
 }
 
-fn wait_for(
+pub(super) fn wait_for(
     child: &mut Child,
     patience: Duration,
     clock: &dyn Clock,

@@ -14,6 +14,7 @@
 pub mod cgroup;
 pub mod channel;
 pub mod family;
+pub mod feed;
 pub mod filesystem;
 pub mod launch;
 pub mod namespace;

@@ -205,6 +205,31 @@ fn pages_and_completions_are_fresh() {
     );
 }
 
+/// A unit with a flag that its program does not know starts nothing, and says so to nobody.
+#[test]
+fn what_a_unit_starts_is_a_command_line_that_its_program_takes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let units = present(root, "systemd");
+    let mut seen = 0;
+    for unit in units.iter().filter(|path| path.ends_with(".service")) {
+        let text = std::fs::read_to_string(root.join(unit)).expect("a unit");
+        let starts = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("ExecStart="));
+        for start in starts {
+            let start = start.replace("%i", "node");
+            let words: Vec<&str> = start.split_whitespace().collect();
+            let program = words[0].rsplit('/').next().expect("a program");
+            let mut commands = dispatch::cli::commands().into_iter();
+            let command = commands.find(|command| command.get_name() == program);
+            let parsed = command.expect(program).try_get_matches_from(&words);
+            assert!(parsed.is_ok(), "{unit}: {}", parsed.expect_err("an error"));
+            seen += 1;
+        }
+    }
+    assert!(seen >= 5, "{seen}");
+}
+
 #[test]
 fn self_test_a_stale_page_is_found_and_repaired() {
     let scratch = tempfile::tempdir().expect("a scratch directory");

@@ -14,6 +14,8 @@ mod journey;
 mod keys;
 mod loss;
 mod named;
+#[cfg(feature = "notifier")]
+mod notify;
 mod pages;
 mod pool;
 mod pooled;

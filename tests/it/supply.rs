@@ -20,6 +20,8 @@ const PERMITTED: &[&str] = &[
     "Unicode-3.0",
     "Unlicense",
     "CC0-1.0",
+    // Of data, not code: the list of certificate authorities.
+    "CDLA-Permissive-2.0",
 ];
 
 /// Reads a file of the package.

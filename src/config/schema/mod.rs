@@ -3,6 +3,7 @@
 //! A test compares it with the types that are really read, another one with the defaults that are really used.
 
 mod node;
+mod notify;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -10,6 +11,7 @@ mod tests;
 pub use node::SHARE;
 pub use node::TOP;
 pub use node::WATCH;
+pub use notify::NOTIFY;
 pub use policy::APPROVER;
 pub use policy::PEER;
 pub use policy::POOL;
@@ -80,6 +82,12 @@ pub const TABLES: &[Table] = &[
         about: "A way to run tasks. Without any such table there is one profile, `default`: Claude Code, \
          headless, in an empty folder.",
         keys: PROFILE,
+    },
+    Table {
+        header: "notify.NAME",
+        about: "Somewhere that dispatch-notify tells people or programs what happens here (`docs/NOTIFY.md`). \
+         Nothing else is ever connected to.",
+        keys: NOTIFY,
     },
 ];
 

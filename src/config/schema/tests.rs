@@ -8,6 +8,9 @@ use crate::config::render;
 use crate::config::schema::TABLES;
 use crate::config::schema::reference;
 use crate::config::tests::Host;
+use crate::destination::Destination;
+use crate::destination::Service;
+use crate::id::DestinationName;
 use crate::id::NodeName;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
@@ -32,7 +35,9 @@ fn the_table_lists_exactly_the_keys_that_are_read() {
         let known: BTreeSet<&str> = known.split(", ").collect();
         let mut listed: BTreeSet<&str> = table.keys.iter().map(|key| key.name).collect();
         if table.header.is_empty() {
-            listed.extend(["watch", "share", "peer", "pool", "approver", "profile"]);
+            listed.extend([
+                "watch", "share", "peer", "pool", "approver", "profile", "notify",
+            ]);
         }
         assert_eq!(known, listed, "[{}]", table.header);
     }
@@ -51,6 +56,8 @@ fn the_table_has_the_defaults_that_are_used() {
         scope: Scope::All,
         may_grant_dangerous: false,
     };
+    let name = DestinationName::parse("x").unwrap();
+    let destination = Destination::of(name, Service::Webhook);
     let used = [
         render::top(&config),
         render::watch(&config),
@@ -63,6 +70,7 @@ fn the_table_has_the_defaults_that_are_used() {
         ),
         render::of_approver(&approver),
         render::of_profile(&profile),
+        render::of_destination(&destination),
     ];
     for (table, used) in TABLES.iter().zip(used) {
         let names: Vec<&str> = used.iter().map(|(name, _)| *name).collect();
@@ -70,7 +78,7 @@ fn the_table_has_the_defaults_that_are_used() {
         assert_eq!(names, listed, "[{}]", table.header);
         for (key, (name, value)) in table.keys.iter().zip(used) {
             // What depends on other settings has no default of its own.
-            if ["keys", "members", "for", "command", "slots"].contains(&name)
+            if ["keys", "members", "for", "command", "slots", "service"].contains(&name)
                 && key.default.is_empty()
             {
                 continue;
@@ -90,11 +98,13 @@ fn examples() -> String {
     let mut text = String::new();
     for table in TABLES {
         text.push_str(&concrete(table.header));
-        for key in table.keys {
+        // A destination has one of the two.
+        let keys = table.keys.iter().filter(|key| key.name != "url_file");
+        for key in keys {
             text.push_str(&format!("{} = {}\n", key.name, key.example));
         }
     }
-    text.push_str("[peer.gpu1]\n[peer.gpu2]\n[profile.gpu]\ncommand = [\"true\"]\n[profile.default]\ncommand = [\"true\"]\n");
+    text.push_str("[peer.gpu1]\n[peer.gpu2]\n[peer.devbox]\n[profile.gpu]\ncommand = [\"true\"]\n[profile.default]\ncommand = [\"true\"]\n");
     text
 }
 
