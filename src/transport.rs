@@ -244,9 +244,9 @@ impl Transport for FolderTransport {
                 }
                 Err(error) => error,
             };
-            // The source first: once the name is gone from there, whatever this node asked for has happened, so a target
-            // looked at afterwards tells. The other way round a request that was given up, and comes between the two
-            // looks, would make the own move look like that of somebody else.
+            // The source first: once the name is gone from there, whatever this node asked for has happened, so a
+            // target looked at afterwards tells. The other way round a request that was given up, and comes between the
+            // two looks, would make the own move look like that of somebody else.
             let held = self.holds(from.0, from.1);
             let there = self.kind(to);
             match (&there, held) {
@@ -311,8 +311,8 @@ impl Transport for FolderTransport {
         let seen = self.share.list(at)?;
         match made {
             Ok(()) if seen.iter().any(|entry| entry.name == name) => Ok(seen),
-            // It was made and the reply was lost, before the folder was synced: on a disk of this host a power cut would
-            // take the marker and leave the run directory of its claim.
+            // It was made and the reply was lost, before the folder was synced: on a disk of this host a power cut
+            // would take the marker and leave the run directory of its claim.
             Err(_) if seen.iter().any(|entry| entry.name == name) => {
                 self.share.sync(at)?;
                 Ok(seen)

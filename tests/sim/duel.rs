@@ -1,5 +1,5 @@
-//! Duels: schedules of a pool in which one member is held up, or dies, at the very step of a claim on which the order of
-//! two members turns, while another takes that claim over. Chance alone brings a takeover and a start together too
+//! Duels: schedules of a pool in which one member is held up, or dies, at the very step of a claim on which the order
+//! of two members turns, while another takes that claim over. Chance alone brings a takeover and a start together too
 //! seldom. Every thirty-second seed is one.
 
 use dispatch::stage::Stage;

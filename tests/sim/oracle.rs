@@ -391,8 +391,8 @@ impl State {
         let story = story.clone();
         let errand = self.plan.errands[story.errand].clone();
         let total: u32 = story.starts.values().sum();
-        // The members of a pool number their attempts by the markers they see: where one turned out to be of a claim that
-        // was never started and went, two attempts bear the same number, each under a claim of its own.
+        // The members of a pool number their attempts by the markers they see: where one turned out to be of a claim
+        // that was never started and went, two attempts bear the same number, each under a claim of its own.
         if self.plan.members == 0 && story.starts.values().any(|count| *count > 1) {
             self.fail(format!(
                 "started at most once: {id} attempt {attempt} again"

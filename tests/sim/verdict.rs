@@ -19,8 +19,8 @@ use crate::world::State;
 pub const ATTEMPTS_MAX: u32 = 3;
 
 impl State {
-    /// An agent is started under a claim: only once, and not where another had taken it before its marker was there, for
-    /// who took it saw no marker then and gave it to the next.
+    /// An agent is started under a claim: only once, and not where another had taken it before its marker was there,
+    /// for who took it saw no marker then and gave it to the next.
     pub fn judge_claim(&mut self, stem: &str) {
         if !self.oracle.ran.insert(stem.to_owned()) {
             self.fail(format!("started at most once: {stem} again"));
