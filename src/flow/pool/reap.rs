@@ -48,15 +48,58 @@ pub(super) fn all(
         let sight = node.now.pool.sights.get(&key);
         !sight.is_some_and(Sight::had_lease)
     });
-    let is_more = dead.len() > limits::PASS_ENTRIES_MAX;
-    let (mut taken, mut copies, mut is_late) = (Vec::new(), 0, false);
     let processing = Place::Stage(lane.clone(), Stage::Processing);
     let before = if planted::is(Bug::ReaperReadsFirst) && !dead.is_empty() {
         Some(node.transport.list(&processing)?)
     } else {
         None
     };
-    let mut ids = BTreeSet::new();
+    let Taken {
+        claims,
+        is_more,
+        mut failed,
+    } = take_some(node, lane, dead, began);
+    if claims.is_empty() {
+        return failed.map_or(Ok(is_more), Err);
+    }
+    // From here on the old owners can neither start nor commit. Only now, after this client changed that folder:
+    // whatever they started before shows.
+    let listing = match before {
+        Some(before) => before,
+        None => node.transport.list(&processing)?,
+    };
+    for (claim, was_taken) in claims {
+        let forgets = planted::is(Bug::TakeoverForgets) && was_taken;
+        let listing = if forgets { &[][..] } else { &listing };
+        let decided = judge(node, lane, &claim, listing).and_then(|()| lease::pass(node));
+        match decided {
+            Ok(()) => {}
+            Err(error) if error.is_fatal() => return Err(error),
+            // It is taken again after a term; the others are decided now.
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(is_more), Err)
+}
+
+/// What was taken at one look.
+struct Taken {
+    /// The new names, and whether each had been taken before.
+    claims: Vec<(ClaimName, bool)>,
+    /// Whether some are left.
+    is_more: bool,
+    /// What ended it; those that were taken before are decided all the same.
+    failed: Option<Error>,
+}
+
+fn take_some(node: &mut Node, lane: &Lane, dead: Vec<Dead>, began: BootTime) -> Taken {
+    let is_more = dead.len() > limits::PASS_ENTRIES_MAX;
+    let (mut ids, mut copies) = (BTreeSet::new(), 0);
+    let mut taken = Taken {
+        claims: Vec::new(),
+        is_more,
+        failed: None,
+    };
     for (stage, claim, why) in dead.into_iter().take(limits::PASS_ENTRIES_MAX) {
         // Of a task that this node holds every other claim is a copy, and of several copies one is enough at a time:
         // the rest is left alone until that one is over, and the gate sets it aside then.
@@ -68,36 +111,22 @@ pub(super) fn all(
         copies += usize::from(is_closed);
         // Somebody may have planted thousands: the killswitch is looked at in between.
         if copies > COPIES_MAX || node.clock.boot().since(began) >= limits::HALT_LOOK {
-            is_late = true;
+            taken.is_more = true;
             break;
         }
         let key = (lane.clone(), stage, claim);
         node.now.pool.sights.remove(&key);
-        taken.extend(take(node, lane, stage, &key.2, why)?);
-        lease::pass(node)?;
-    }
-    if taken.is_empty() {
-        return Ok(is_more || is_late);
-    }
-    // From here on the old owners can neither start nor commit. Only now, after this client changed that folder:
-    // whatever they started before shows.
-    let listing = match before {
-        Some(before) => before,
-        None => node.transport.list(&processing)?,
-    };
-    let mut failed = None;
-    for (claim, was_taken) in taken {
-        let forgets = planted::is(Bug::TakeoverForgets) && was_taken;
-        let listing = if forgets { &[][..] } else { &listing };
-        match judge(node, lane, &claim, listing) {
-            Ok(()) => {}
-            Err(error) if error.is_fatal() => return Err(error),
-            // It is taken again after a term; the others are decided now.
-            Err(error) => failed = Some(error),
+        let took = take(node, lane, stage, &key.2, why);
+        let beaten = took.and_then(|found| {
+            taken.claims.extend(found);
+            lease::pass(node)
+        });
+        if let Err(error) = beaten {
+            taken.failed = Some(error);
+            break;
         }
-        lease::pass(node)?;
     }
-    failed.map_or(Ok(is_more || is_late), Err)
+    taken
 }
 
 /// Takes a claim over. Returns its new name, and whether it had been taken before; `None` where another was faster.
