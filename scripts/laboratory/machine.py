@@ -25,7 +25,9 @@ def prefer(realtime):
             if realtime:
                 os.sched_setscheduler(int(process.name), os.SCHED_RR, os.sched_param(1))
             os.setpriority(os.PRIO_PROCESS, int(process.name), NICE)
-            (process / "autogroup").write_text(str(NICE), encoding="ascii")
+            # Never the session that we were called from: it would stay so, for all that is run in it after us.
+            if os.getsid(int(process.name)) != os.getsid(0):
+                (process / "autogroup").write_text(str(NICE), encoding="ascii")
         except OSError:
             pass
 
