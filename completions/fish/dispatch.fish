@@ -107,7 +107,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l max-output -d
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l expires -d 'Do not start it later than this from now' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l max-attempts -d 'Most starts, with --idempotent' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l tag -d 'A label to find it by; may be repeated' -r
-complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l wait -d 'Wait for the outcome, at most this long; print the answer after the id, and exit by it' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l wait -d 'Wait for the outcome, at most this long; print the answer and exit by it' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l schema -d 'Envelope: 3, or 2 for a watcher of the original' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l callback -d 'Kept for callers of the original; results always come as files' -r -f -a "file\t''
 discord\t''
@@ -124,7 +124,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l ack -d 'Ask a
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l idempotent -d 'Running it twice does no harm'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l anyway -d 'Send it to a pool although no member would take it now'
-complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l json -d 'Print one JSON object; with --wait a second one, the outcome'
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l json -d 'Print one JSON object'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -41,8 +41,8 @@ use crate::units;
 ///
 /// Example: dispatch-send --to gpubox --request "run the test suite and report numbers"
 ///
-/// Prints `<id><TAB><path>` as soon as the task is safely on the share. With --wait the answer follows it, and the exit
-/// status is that of the outcome.
+/// Prints `<id><TAB><path>` as soon as the task is safely on the share. With --wait it prints the answer instead and
+/// exits by the outcome; where no answer came in time, the id and 79.
 #[derive(Debug, ClapArgs)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file"])))]
 pub struct Args {
@@ -94,11 +94,11 @@ pub struct Args {
     /// A label to find it by; may be repeated
     #[arg(long = "tag", value_name = "WORD")]
     tags: Vec<String>,
-    /// Wait for the outcome, at most this long; print the answer after the id, and exit by it
+    /// Wait for the outcome, at most this long; print the answer and exit by it
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
           default_missing_value = "forever", value_parser = wait::deadline)]
     wait: Option<wait::Deadline>,
-    /// Print one JSON object; with --wait a second one, the outcome
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
     /// Envelope: 3, or 2 for a watcher of the original
@@ -157,9 +157,10 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         .root()?
         .join(inbox(&sent).path())
         .join(&sent.name);
-    // At once: whoever loses sight of it from here on has its id.
     match &sent.publish {
-        Publish::Published => show(args, voice, &sent, &path, "published")?,
+        Publish::Published if args.wait.is_none() => show(args, voice, &sent, &path, "published")?,
+        // The answer is what standard output is for then; whoever loses sight of it has the id all the same.
+        Publish::Published => voice.note(&format!("{}\t{}", sent.id, path.display())),
         Publish::Failed(_) => {}
         Publish::Unknown { .. } => show(args, voice, &sent, &path, "unknown")?,
     }
@@ -188,7 +189,13 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         lane,
         digest: Some(sent.digest),
     };
-    wait::one(&setup, voice, &wanted, deadline, args.json)
+    let exit = wait::one(&setup, voice, &wanted, deadline, args.json);
+    let is_answered = !matches!(exit, Err(_) | Ok(Exit::StillRunning | Exit::TryAgain));
+    if !is_answered && (exit.is_err() || !args.json) {
+        // No answer: then this is what there is, as without --wait.
+        show(args, voice, &sent, &path, "published")?;
+    }
+    exit
 }
 
 fn setup(args: &Args, voice: &Voice) -> Result<Setup, Failure> {

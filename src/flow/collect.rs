@@ -57,8 +57,8 @@ pub struct Answered {
     pub digest: Digest,
 }
 
-/// What folders held when they were first looked into, for several questions at one time: a folder is listed once however
-/// many outcomes are looked for in it (measured on SMB: a listing of 600 names takes a tenth of a second).
+/// What folders held when they were first looked into, for several questions at one time: a folder is listed once
+/// however many outcomes are looked for in it (measured on SMB: a listing of 600 names takes a tenth of a second).
 #[derive(Debug, Default)]
 pub struct Looked(BTreeMap<Place, Vec<String>>);
 

@@ -1,5 +1,5 @@
-//! A server that proves its name with a certificate of its own, and ones that do not. Needs openssl; says so where it is
-//! not there.
+//! A server that proves its name with a certificate of its own, and ones that do not. Needs openssl; says so where it
+//! is not there.
 #![expect(clippy::print_stderr, reason = "says what was skipped")]
 
 use std::io::BufRead as _;
