@@ -75,6 +75,7 @@ pub(super) fn is_known(
         return Ok(true);
     }
     let held = ClaimName::parse_stem(known.file.as_ref().unwrap_or(&known.claim));
+    let committed = ClaimName::parse_stem(&known.claim);
     let (phase, is_decided) = (known.phase, known.outcome.is_some());
     if is_decided {
         // Its file is back, or may be: the commit is tried again at once.
@@ -94,12 +95,22 @@ pub(super) fn is_known(
     let homes: &[Stage] = match phase {
         Phase::Returned => &[],
         Phase::Parked => &[Stage::PendingAck],
-        _ if is_decided => &[Stage::Processing, Stage::PendingAck],
+        _ if is_decided => &[
+            Stage::Processing,
+            Stage::PendingAck,
+            Stage::Done,
+            Stage::Rejected,
+        ],
         _ => &[Stage::Processing],
     };
     for home in homes {
+        // Committed, and not closed because it could not be revealed yet: then it bears the name of its claim.
+        let held = match home {
+            Stage::Done | Stage::Rejected => &committed,
+            _ => &held,
+        };
         let home = Place::Stage(lane.clone(), *home);
-        let Some(held) = &held else { continue };
+        let Some(held) = held else { continue };
         // After a change of our own: a stale listing would set aside the one file there is (R5).
         fresh::stir(&*node.transport, &*node.chance, &home);
         if node.transport.holds(&home, &held.to_string())? {
@@ -118,6 +129,9 @@ pub(super) fn is_known(
     };
     node.journal.record(fact)?;
     if waits {
+        // After a rollback it may be a name under which it was started before: its marker and its run directory are not
+        // there any more, so that nothing but a fresh name tells the two starts apart (R1).
+        node.now.suspects.insert(id);
         node.line_up(id);
     }
     Ok(true)
