@@ -340,17 +340,28 @@ impl LockFile {
     /// # Errors
     /// [`Error::Locked`], [`Error::Io`].
     pub fn try_take(path: &Path) -> Result<Self, Error> {
-        let file = Self::file(path)?;
-        for _ in 0..QUESTION_LOOKS {
-            match fs2::FileExt::try_lock_exclusive(&file) {
-                Ok(()) => return Ok(Self { _file: file }),
-                Err(error) if is_contended(&error) => std::thread::sleep(QUESTION_LOOK),
-                Err(error) => return Err(at("lock", path)(error)),
+        for _ in 1..QUESTION_LOOKS {
+            match Self::try_take_at_once(path) {
+                Err(Error::Locked { .. }) => std::thread::sleep(QUESTION_LOOK),
+                other => return other,
             }
         }
-        Err(Error::Locked {
-            path: path.to_owned(),
-        })
+        Self::try_take_at_once(path)
+    }
+
+    /// Takes the lock, or says at once that somebody has it, be it to ask. For who comes back anyway.
+    ///
+    /// # Errors
+    /// [`Error::Locked`], [`Error::Io`].
+    pub fn try_take_at_once(path: &Path) -> Result<Self, Error> {
+        let file = Self::file(path)?;
+        match fs2::FileExt::try_lock_exclusive(&file) {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(error) if is_contended(&error) => Err(Error::Locked {
+                path: path.to_owned(),
+            }),
+            Err(error) => Err(at("lock", path)(error)),
+        }
     }
 
     /// Takes the lock, waiting for it. Only for locks that are held briefly.

@@ -204,7 +204,7 @@ impl LocalLog {
         let path = self.dir.join(TURN);
         let began = self.clock.boot();
         loop {
-            match LockFile::try_take(&path) {
+            match LockFile::try_take_at_once(&path) {
                 Err(disk::Error::Locked { .. }) if self.clock.boot().since(began) < TURN_WAIT => {
                     self.clock.sleep(TURN_LOOK);
                 }

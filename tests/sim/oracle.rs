@@ -115,6 +115,8 @@ impl State {
                 if let Some((id, _)) = self.oracle.of_file(*file) {
                     self.fail(format!("never lost: the file of {id} was removed"));
                 }
+                // Who looks from now on sees that there is none.
+                self.oracle.looks.retain(|(_, lease), _| lease != name);
                 if self.server.dirs[*at].place == Place::Root && is_switch(name) {
                     self.note_halts();
                 }

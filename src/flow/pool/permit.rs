@@ -12,6 +12,7 @@ use super::fence;
 use super::lease;
 use super::release;
 use super::starts_in;
+use crate::attempt::RunState;
 use crate::clock::BootTime;
 use crate::entry::ClaimName;
 use crate::entry::ControlKind;
@@ -184,7 +185,10 @@ pub(in crate::flow) fn mark(
     let marker = claim.marker();
     if node.now.suspects.contains(&id) {
         // A marker from a start that did not happen: neither it nor its run directory is used twice.
-        if node.transport.holds(&processing, &marker)? {
+        // The run directory is on this host's own disk: a listing that does not show our own marker yet does not hide
+        // it.
+        let is_left = node.runner.state(&claim.stem())? != RunState::Absent;
+        if is_left || node.transport.holds(&processing, &marker)? {
             let why = "a start of it did not happen".to_owned();
             release::give_back(node, id, never_ran(why))?;
             return Ok(None);

@@ -15,6 +15,7 @@ use super::ground::Ground;
 use super::zombie::approve;
 use crate::world::life::Fault;
 use crate::world::life::Life;
+use crate::world::runner::Script;
 
 /// The approval is on record, and the move it is for comes to nothing: the next round makes it.
 #[test]
@@ -141,4 +142,34 @@ fn what_cannot_be_read_in_processing_is_tried_again_without_haste() {
     assert!(ground.starts(sent.id) <= 1);
     // Ten seconds of quick rounds: every file about once a second.
     assert!(life.count("read 0") <= 20 * 16, "{}", life.count("read 0"));
+}
+
+/// An executor that never comes costs time and no attempt, also where a start needs a grant: the member says that its
+/// claim never started, and the next claim is granted.
+#[test]
+fn a_start_that_did_not_happen_is_granted_again() {
+    for (seed, count, require_ack) in [(70, 1, false), (71, 2, false), (72, 1, true)] {
+        let ground = Ground::new(seed, count);
+        let mut task = ground.task();
+        task.require_ack = require_ack;
+        let sent = ground.send(&task);
+        let script = |script| {
+            for member in &ground.members {
+                member.shop.script(script);
+            }
+        };
+        script(Script::Never);
+        let mut nodes = ground.nodes();
+        if require_ack {
+            ground.rounds(&mut nodes, 3, |_| {});
+            approve(&ground, &sent, "gpu1");
+        }
+        ground.rounds(&mut nodes, 60, |_| {});
+        assert_eq!(ground.starts(sent.id), 0);
+        script(Script::Prompt);
+        ground.settle(&mut nodes, Ground::finish_all);
+        ground.check_end(&sent, 1, "granted again");
+        let outcome = ground.outcome(&sent).unwrap();
+        assert_eq!(outcome.status, Status::Ok, "{:?}", outcome.detail);
+    }
 }
