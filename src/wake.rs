@@ -24,6 +24,8 @@ pub struct Wake {
     receiver: Receiver<()>,
     /// Kept alive: dropping it ends the watching.
     watcher: Option<notify::RecommendedWatcher>,
+    /// Watches the short-lived folders.
+    follower: Option<notify::RecommendedWatcher>,
     followed: BTreeSet<PathBuf>,
     /// Kept alive: dropping it ends the thread that watches the share.
     far: Option<Sender<()>>,
@@ -48,7 +50,8 @@ impl Wake {
     pub fn new() -> Self {
         let (sender, receiver) = sync_channel(1);
         Self {
-            watcher: watcher(Bell(sender.clone())),
+            watcher: watcher(Bell(sender.clone()), is_of_a_name),
+            follower: None,
             sender,
             receiver,
             followed: BTreeSet::new(),
@@ -56,7 +59,7 @@ impl Wake {
         }
     }
 
-    /// Ends waits when a local writer changes something in this folder. A folder that cannot be watched is left to the
+    /// Ends waits when a name appears, changes or goes in this folder. A folder that cannot be watched is left to the
     /// timer. Never call it for the share, which may hang: adding a watch resolves the path.
     pub fn on(&mut self, folder: &Path) {
         if let Some(watcher) = &mut self.watcher {
@@ -70,7 +73,7 @@ impl Wake {
         let (keep, gone) = channel::<()>();
         let bell = self.bell();
         let work = move || {
-            let Some(mut watcher) = watcher(bell) else {
+            let Some(mut watcher) = watcher(bell, |event| !is_scratch(event)) else {
                 return;
             };
             for folder in folders {
@@ -84,9 +87,18 @@ impl Wake {
         self.far = named.spawn(work).ok().map(|_| keep);
     }
 
-    /// Watches exactly these short-lived folders from now on, and forgets those it followed before.
-    pub fn follow(&mut self, folders: BTreeSet<PathBuf>) {
-        let Some(watcher) = &mut self.watcher else {
+    /// Watches exactly these short-lived folders from now on, and forgets those it followed before. Only these names
+    /// are news; the same in every call.
+    pub fn follow(&mut self, folders: BTreeSet<PathBuf>, news: &'static [&'static str]) {
+        if self.follower.is_none() && !folders.is_empty() {
+            let is_news = move |event: &notify::Event| {
+                let names = || event.paths.iter().filter_map(|path| path.file_name());
+                let is_named = names().any(|name| news.iter().any(|one| name == *one));
+                is_of_a_name(event) && (is_named || event.paths.is_empty())
+            };
+            self.follower = watcher(self.bell(), is_news);
+        }
+        let Some(watcher) = &mut self.follower else {
             return;
         };
         for gone in self.followed.difference(&folders) {
@@ -115,16 +127,30 @@ impl Wake {
 }
 
 /// Makes what watches folders, where the system gives it.
-fn watcher(bell: Bell) -> Option<notify::RecommendedWatcher> {
-    // What changed does not matter, not even an overflow of the queue: every change is a reason to look. A look
-    // itself is none: to open a folder for listing is an event too (IN_OPEN), and would wake its own waiter
-    // without end.
+fn watcher(
+    bell: Bell,
+    matters: impl Fn(&notify::Event) -> bool + Send + 'static,
+) -> Option<notify::RecommendedWatcher> {
+    // An error, such as an overflow of the queue, is a reason to look. A look itself is none: to open a folder for
+    // listing is an event too (IN_OPEN), and would wake its own waiter without end.
     notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if !event.is_ok_and(|event| event.kind.is_access() || is_scratch(&event)) {
+        if event.map_or(true, |event| !event.kind.is_access() && matters(&event)) {
             bell.ring();
         }
     })
     .ok()
+}
+
+/// Whether an event is more than bytes written to a file: what this process appends to its own journal would wake it
+/// after every round. What counts is created, renamed or removed as a whole.
+fn is_of_a_name(event: &notify::Event) -> bool {
+    use notify::event::EventKind;
+    use notify::event::ModifyKind;
+    let is_of_bytes = matches!(
+        event.kind,
+        EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_))
+    );
+    !is_of_bytes && !is_scratch(event)
 }
 
 /// Whether an event is about nothing but scratch names, which are made to be seen through, not to be seen: those of
@@ -176,5 +202,26 @@ mod tests {
         }
         wake.bell().ring();
         assert!(wake.wait(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn bytes_that_are_appended_and_names_that_are_no_news_wake_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = tempfile::NamedTempFile::new_in(folder.path()).unwrap();
+        let run = tempfile::tempdir().unwrap();
+        let mut wake = Wake::new();
+        wake.on(folder.path());
+        wake.follow(BTreeSet::from([run.path().to_owned()]), &["ready"]);
+        std::io::Write::write_all(&mut journal, b"a line").unwrap();
+        let named = |name: &str| {
+            let file = tempfile::NamedTempFile::new_in("/tmp").unwrap();
+            file.persist(run.path().join(name)).unwrap();
+        };
+        named("stdin");
+        assert!(!wake.wait(Duration::from_millis(100)), "no news");
+        if wake.follower.is_some() {
+            named("ready");
+            assert!(wake.wait(Duration::from_secs(10)), "news");
+        }
     }
 }

@@ -116,6 +116,9 @@ pub enum Error {
     },
 }
 
+/// The names in a run directory whose appearance is news for the watcher: that the agent can go, and how it ended.
+pub const NEWS: &[&str] = &["ready", "report.json"];
+
 /// Runs attempts on this host. Names are claim stems ([`crate::entry::ClaimName::stem`]), never reused.
 pub trait Runner: Send + Sync {
     /// Makes the run directory and starts an executor on it. The executor puts the agent under containment, which may

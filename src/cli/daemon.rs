@@ -26,6 +26,7 @@ use super::setup::SHIP_BUDGET;
 use super::setup::Setup;
 use super::started;
 use super::voice::Voice;
+use crate::attempt::NEWS;
 use crate::attempt::Runner;
 use crate::attempt::StopReason;
 use crate::attempt::local::Launcher;
@@ -203,7 +204,7 @@ impl Daemon {
                 self.end();
                 return Ok(());
             }
-            wake.follow(self.run_folders());
+            wake.follow(self.run_folders(), NEWS);
             if !round.worked() {
                 wake.wait(Duration::from_millis(50));
             }
@@ -360,7 +361,7 @@ impl Daemon {
             self.tell_pace(&pace, setup.clock.boot());
             let round = self.round(setup)?;
             pulse.beat();
-            wake.follow(self.run_folders());
+            wake.follow(self.run_folders(), NEWS);
             // Tied to a completed round, not to a timer: a watcher that hangs is found out.
             let status = self.status(setup);
             let _ = sd_notify::notify(&[NotifyState::Watchdog, NotifyState::Status(&status)]);
@@ -398,7 +399,7 @@ impl Daemon {
         let pause = self.node.patience().map_or(pause, |most| pause.min(most));
         let is_unsure = self.exam.is_open() || self.node.keys.is_kept();
         let pause = if is_unsure { pause.min(SOON) } else { pause };
-        if !round.worked() && wake.wait(pause) {
+        if !round.calls_for_another() && wake.wait(pause) {
             pace.stir(setup.clock.boot());
         }
         setup.clock.sleep(limits::LOOK_GAP);

@@ -54,7 +54,14 @@ pub struct Round {
 }
 
 impl Round {
-    /// Returns whether anything moved, so that the next round should come soon.
+    /// Returns whether the next round should come at once: something was taken in or ended, and perhaps there is more.
+    /// What was only handed to an executor or let go tells itself when it goes on.
+    #[must_use]
+    pub const fn calls_for_another(self) -> bool {
+        self.admitted + self.ended + self.closed + self.granted > 0
+    }
+
+    /// Returns whether anything moved.
     #[must_use]
     pub const fn worked(self) -> bool {
         self.admitted + self.started + self.permitted + self.ended + self.closed + self.granted > 0
