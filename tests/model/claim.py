@@ -63,17 +63,6 @@ def renamed(files, request):
     return rest | {(target, attempt + more)}, True
 
 
-def asked(files, late, faults, request):
-    """What can become of a request: files, requests on their way, faults left, and what its maker hears."""
-    after, moved = renamed(files, request)
-    yield after, late, faults, moved
-    if faults:
-        if moved:
-            yield after, late, faults - 1, False
-            yield after, late + (request,), faults - 1, True
-        yield files, late + (request,), faults - 1, False
-
-
 def wrong(state):
     files, _, _, starts, commits, _, _ = state
     if len(files) != 1:
@@ -99,7 +88,7 @@ def of_claimant(state, who):
             if HOW == AGAIN and wanted > 1:
                 continue
             request = (inbox(wanted), claimed(wanted, me), 0)
-            for now, then, left, heard in asked(files, late, faults, request):
+            for now, then, left, heard in search.asked(renamed, files, late, faults, request):
                 after = at("owns" if heard else "asks", wanted, number)
                 yield ("claims", who, wanted, heard), (now, then, after, starts, commits, left, crashes)
     elif step == "asks":
@@ -115,7 +104,7 @@ def of_claimant(state, who):
         yield ("STARTS", who, found), (files, late, at("runs", found, number), starts + (found,), commits, faults, crashes)
     elif step == "runs":
         request = (claimed(attempt, me), done(attempt, me), 0)
-        for now, then, left, heard in asked(files, late, faults, request):
+        for now, then, left, heard in search.asked(renamed, files, late, faults, request):
             after = at("over" if heard else "asks of its commit", attempt, number)
             more = commits + ((attempt, me),) if heard else commits
             yield ("commits", who, heard), (now, then, after, starts, more, left, crashes)
@@ -139,7 +128,7 @@ def events(state):
     for name, attempt in files:
         if name[0] == "processing" and attempt < ATTEMPTS:
             request = (name, inbox(attempt + 1), 1)
-            for now, then, left, heard in asked(files, late, faults, request):
+            for now, then, left, heard in search.asked(renamed, files, late, faults, request):
                 yield ("is taken", name, heard), (now, then, claimants, starts, commits, left, crashes)
 
 

@@ -41,6 +41,18 @@ def way_to(state, came_from):
     return reversed(events)
 
 
+def asked(execute, world, late, faults, request):
+    """What can become of a request over a network: the world, requests on their way, faults left, and what its maker hears.
+    `execute(world, request)` returns the world after it and whether it was done."""
+    after, is_done = execute(world, request)
+    yield after, late, faults, is_done
+    if faults:
+        if is_done:
+            yield after, late, faults - 1, False
+            yield after, late + (request,), faults - 1, True
+        yield world, late + (request,), faults - 1, False
+
+
 def replaced(values, at, value):
     """A tuple with one value replaced."""
     return values[:at] + (value,) + values[at + 1 :]

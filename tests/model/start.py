@@ -46,17 +46,6 @@ def executed(names, request):
     return (names - {source}) | {target}, True
 
 
-def asked(names, late, faults, request):
-    """What can become of a request: names, requests on their way, faults left, and what its maker hears."""
-    after, is_done = executed(names, request)
-    yield after, late, faults, is_done
-    if faults:
-        if is_done:
-            yield after, late, faults - 1, False
-            yield after, late + (request,), faults - 1, True
-        yield names, late + (request,), faults - 1, False
-
-
 def wrong(state):
     return f"started {state[4]} times" if state[4] > 1 else None
 
@@ -74,7 +63,7 @@ def of_owner(state, who):
         return (event, who), (names, late, at(step, number), reaper, starts, faults, crashes)
 
     def asks(event, request, step, otherwise, attempt=attempt):
-        for now, then, left, heard in asked(names, late, faults, request):
+        for now, then, left, heard in search.asked(executed, names, late, faults, request):
             after = at(step if heard else otherwise, attempt=attempt)
             yield (event, who, heard), (now, then, after, reaper, starts, left, crashes)
 
@@ -116,7 +105,7 @@ def of_reaper(state):
     step, name, target = reaper
 
     def moves(event, request, after, otherwise):
-        for now, then, left, heard in asked(names, late, faults, request):
+        for now, then, left, heard in search.asked(executed, names, late, faults, request):
             reaper = after if heard else otherwise
             yield (event, request[1], request[2], heard), (now, then, owners, reaper, starts, left, crashes)
 
