@@ -66,6 +66,9 @@ pub(super) fn identity(bench: &Bench) -> Result<Finding, Trouble> {
         let advice = "mount the right share there, or correct root_id in dispatch.toml";
         return Ok(Finding::fail(said, advice, Allows::Refuse));
     }
+    if let Some(finding) = disagreement(&transport, &found, &there) {
+        return Ok(finding);
+    }
     for lane in &bench.orders.lanes {
         for stage in Stage::ALL {
             // What is not there yet is fsck's business.
@@ -82,4 +85,27 @@ pub(super) fn identity(bench: &Bench) -> Result<Finding, Trouble> {
         Finding::pass(format!("share {}, layout {}", found.uuid, found.layout))
             .fact("uuid", found.uuid.as_str()),
     )
+}
+
+/// What a person should know of the two places in which an identity is written: in the file, and as a name.
+fn disagreement(
+    transport: &FolderTransport,
+    found: &root::Identity,
+    there: &[String],
+) -> Option<Finding> {
+    if !there.contains(&found.name()) {
+        let said = format!("no file '{}' in the root", found.name());
+        let advice = "'dispatch init' again makes it; until then 'dispatch.json' is opened for every task, \
+                      for which hosts wait on SMB";
+        return Some(Finding::warn(said, advice));
+    }
+    let written = root::written(transport).ok()?;
+    (written != *found).then(|| {
+        let said = format!(
+            "'dispatch.json' says {}, and the name beside it {}",
+            written.uuid, found.uuid
+        );
+        let advice = "a share that was copied? remove the name that is not its own";
+        Finding::fail(said, advice, Allows::Refuse)
+    })
 }

@@ -17,9 +17,9 @@
 //! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
 //! | [`fresh`] | listings that are true in the end |
 //! | `pool` | what differs where several nodes serve a lane |
-//! | `granted` | in a pool: the sender's leave to start, and a claim that is given back |
 //! | `recover` | what a crash left → one of the above |
-//! | [`root`] | is the share there, ours, not halted; may anything start |
+//! | `look` | is the share there, ours, not halted; may anything start |
+//! | [`root`] | a share laid out, and recognised |
 //! | `skew` | is this host's clock fit to judge by |
 //! | [`fsck`] | what no arrow leaves behind |
 //! | [`gc`] | `done/` → its days; what nobody needs any more → gone |
@@ -43,6 +43,7 @@ pub mod grant;
 pub mod granted;
 mod junk;
 pub mod lanes;
+mod look;
 mod park;
 mod permit;
 mod pool;

@@ -66,6 +66,7 @@ impl Asks<'_> {
 
 /// Moves an admitted task to `pending-ack/`.
 pub(super) fn park(node: &mut Node, id: TaskId, asks: &Asks<'_>) -> Result<(), Error> {
+    pool::release::disown(node, id)?;
     let Some(known) = node.journal.known(id) else {
         return Ok(());
     };

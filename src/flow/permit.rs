@@ -6,8 +6,8 @@
 
 use super::Error;
 use super::Node;
+use super::look;
 use super::pool;
-use super::root;
 use crate::attempt::Permit;
 use crate::attempt::Plan;
 use crate::attempt::RunState;
@@ -62,7 +62,7 @@ fn look(node: &mut Node) {
     if planted::is(Bug::KillswitchFromMemory) {
         node.now.view.looked = node.clock.boot();
     } else {
-        root::look_to_start(node);
+        look::to_start(node);
     }
 }
 

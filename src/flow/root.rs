@@ -1,32 +1,25 @@
-//! The root of a share: laid out once, looked at before every start.
+//! The root of a share: laid out once, and recognised by its names.
+//!
+//! A listing of the root is needed before every start anyway, because a killswitch is an entry of it. So the identity
+//! is a name in it too, beside the file `dispatch.json` that says the same for people, and for roots that have no such
+//! name. Nobody opens either in daily work: a file that several hosts keep opening is passed from lease to lease, and
+//! Samba 4.17 then answers a client nothing for 5 to 9 s at a time (docs/LABORATORY.md).
 
-use nix::errno::Errno;
 use serde::Deserialize;
 use serde::Serialize;
 
-use super::Fitness;
-use super::Node;
-use super::Trouble;
-use super::fresh;
-use crate::event::Event;
-use crate::event::Word;
-use crate::keyring::Standing;
 use crate::killswitch::IDENTITY;
-use crate::killswitch::State;
-use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
-use crate::planted;
-use crate::planted::Bug;
+use crate::share::EntryKind;
 use crate::share::Listed;
 use crate::share::ShareError;
-use crate::stage::Stage;
 use crate::transport::Transport;
 
 /// Version of the layout.
 const LAYOUT: u32 = 1;
-/// Size of the file that shows whether the share can be written: more than some servers keep beside the name.
-const PROBE_BYTES: usize = 8192;
+/// What the name of an identity begins with; the version of the layout and the UUID follow, with a dot before each.
+const NAMED: &str = "dispatch";
 
 /// The identity of a root: an unmounted share, or another one at its place, is recognised by it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +30,27 @@ pub struct Identity {
     pub uuid: String,
 }
 
+impl Identity {
+    /// Returns the name that tells it in a listing.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{NAMED}.{}.{}", self.layout, self.uuid)
+    }
+
+    /// Reads it from an entry of a root, if its name is one.
+    fn named(entry: &Listed) -> Option<Self> {
+        let (layout, uuid) = (entry.name.strip_prefix(NAMED)?)
+            .strip_prefix('.')?
+            .split_once('.')?;
+        let identity = Self {
+            layout: layout.parse().ok()?,
+            uuid: uuid::Uuid::try_parse(uuid).ok()?.to_string(),
+        };
+        let is_exact = identity.name() == entry.name && entry.raw.is_none();
+        (is_exact && entry.kind == EntryKind::File).then_some(identity)
+    }
+}
+
 /// Why a folder is not a share of ours.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -45,7 +59,7 @@ pub enum Error {
     #[error(transparent)]
     Share(#[from] ShareError),
     /// There is no identity in it.
-    #[error("no '{IDENTITY}' in '{0}'")]
+    #[error("no '{IDENTITY}' in '{0}' (not mounted?)")]
     Absent(String),
     /// The identity cannot be read.
     #[error("cannot understand '{IDENTITY}' in '{0}'")]
@@ -62,22 +76,42 @@ pub enum Error {
 pub fn identity(transport: &dyn Transport) -> Result<Identity, Error> {
     // Whatever is proved of it here holds for the calls that follow.
     transport.anchor()?;
-    if !transport.holds(&Place::Root, IDENTITY)? {
-        return Err(Error::Absent(transport.title()));
-    }
-    identity_there(transport)
+    identity_in(transport, &transport.list(&Place::Root)?)
 }
 
-/// Reads the identity of a root that was just seen to have one.
-fn identity_there(transport: &dyn Transport) -> Result<Identity, Error> {
-    let title = transport.title();
-    let bytes = transport.read(&Place::Root, IDENTITY, 4096)?;
-    let identity: Identity =
-        serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(title.clone()))?;
+/// Returns whether a listing is that of a root that was laid out.
+pub(super) fn is_laid_out(listing: &[Listed]) -> bool {
+    let mut found = listing.iter().filter(|entry| entry.name == IDENTITY);
+    found.any(|entry| entry.kind == EntryKind::File && entry.raw.is_none())
+}
+
+/// Returns the identity of a root by a fresh listing of it; its file is read where no name in it says which, or several
+/// do.
+pub(super) fn identity_in(
+    transport: &dyn Transport,
+    listing: &[Listed],
+) -> Result<Identity, Error> {
+    if !is_laid_out(listing) {
+        return Err(Error::Absent(transport.title()));
+    }
+    let mut named = listing.iter().filter_map(Identity::named);
+    let identity = match (named.next(), named.next()) {
+        (Some(only), None) => only,
+        _ => written(transport)?,
+    };
     if identity.layout > LAYOUT {
-        return Err(Error::Newer(title, identity.layout));
+        return Err(Error::Newer(transport.title(), identity.layout));
     }
     Ok(identity)
+}
+
+/// Returns the identity that the file of a root says, whatever its names say.
+///
+/// # Errors
+/// [`Error`]
+pub fn written(transport: &dyn Transport) -> Result<Identity, Error> {
+    let bytes = transport.read(&Place::Root, IDENTITY, 4096)?;
+    serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(transport.title()))
 }
 
 /// Lays out a root: its identity if it has none, the common folders, and the folders of these lanes. May be repeated.
@@ -98,6 +132,7 @@ pub fn lay_out(transport: &dyn Transport, lanes: &[Lane], uuid: &str) -> Result<
         }
         other => other?,
     };
+    transport.found(&Place::Root, &identity.name(), b"")?;
     transport.make_dir(&Place::Heartbeats)?;
     transport.make_dir(&Place::Logs)?;
     for place in lanes.iter().flat_map(Place::of_lane) {
@@ -105,229 +140,4 @@ pub fn lay_out(transport: &dyn Transport, lanes: &[Lane], uuid: &str) -> Result<
     }
     transport.sync(&Place::Root)?;
     Ok(identity)
-}
-
-/// Takes the look of a round: is the share there, ours, not halted. The view of the node holds what came of it. Any
-/// error means that nothing starts.
-pub(super) fn look(node: &mut Node) {
-    let now = node.clock.boot();
-    let proved = node.now.view.proved;
-    look_as(
-        node,
-        proved.is_none_or(|proved| now.since(proved) >= limits::SLOW_LOOK),
-    );
-}
-
-/// Takes the look that a start rests on: the boot clock first, then the identity and a fresh listing of the root.
-pub(super) fn look_to_start(node: &mut Node) {
-    // A client that knows a folder by the time of its last change may take an old listing for a new one, and with it
-    // a root without the killswitch that was made in the same tick (R5).
-    fresh::stir_stamped(node, &Place::Root);
-    look_as(node, true);
-}
-
-fn look_as(node: &mut Node, prove: bool) {
-    let looked = node.clock.boot();
-    let before = node.now.view.trouble.clone();
-    node.now.view.looked = looked;
-    let mut seen = sight(node, prove);
-    if seen.as_ref().is_err_and(ShareError::is_other_ground) {
-        // Mounted anew since it was proved: whatever is there now is proved, or refused.
-        seen = sight(node, true);
-    }
-    let listing = seen.as_ref().map(|(listing, _)| listing.as_slice());
-    let peek = |name: &str| {
-        node.transport
-            .peek(&Place::Root, name, limits::KILLSWITCH_BYTES_MAX)
-    };
-    let switch = node.killswitch.judge(listing, &peek);
-    let trouble = match seen {
-        Err(error) => Some(Trouble::ShareLost(error)),
-        Ok((_, Some(trouble))) => Some(trouble),
-        Ok((listing, None)) => {
-            node.saw(&Place::Root, &listing);
-            judge(node, &switch)
-        }
-    };
-    node.now.view.switch = Some(switch);
-    let trouble = trouble.or_else(|| local_trouble(node));
-    let is_lost = trouble.as_ref().is_some_and(Trouble::is_lost);
-    if is_lost {
-        // It is proved anew, and the clocks are compared again, when it is back.
-        node.now.view.proved = None;
-        node.now.skew.forget();
-    }
-    let since = node.now.view.lost_since.unwrap_or(looked);
-    node.now.view.lost_since = is_lost.then_some(since);
-    let was_of_the_clock = before.as_ref().is_some_and(Trouble::is_of_the_clock);
-    if was_of_the_clock && !trouble.as_ref().is_some_and(Trouble::is_of_the_clock) {
-        // What was found wanting was judged by a clock that was wrong.
-        node.now.wanting.clear();
-    }
-    let is_same = match (&before, &trouble) {
-        (Some(before), Some(after)) => before.is_like(after),
-        (before, after) => before == after,
-    };
-    node.now.view.trouble.clone_from(&trouble);
-    if !is_same {
-        tell(node, before.as_ref(), trouble.as_ref());
-    }
-}
-
-/// Lists the root. With `prove` it is first held to what is mounted there now ([`Transport::anchor`]), and then its
-/// identity read: all that is done by later calls is done to the root that was proved, or fails.
-fn sight(node: &mut Node, prove: bool) -> Result<(Vec<Listed>, Option<Trouble>), ShareError> {
-    if prove {
-        node.now.view.proved = None;
-        node.transport.anchor()?;
-    }
-    let is_overlooked = planted::is(Bug::KillswitchByStat)
-        && node
-            .transport
-            .attributes(&Place::Root, "KILLSWITCH")
-            .is_err();
-    let mut listing = node.transport.list(&Place::Root)?;
-    if is_overlooked {
-        listing.retain(|entry| entry.name != "KILLSWITCH");
-    }
-    if !listing.iter().any(|entry| entry.name == IDENTITY) {
-        let title = node.transport.title();
-        let why = format!("no '{IDENTITY}' in '{title}' (not mounted?)");
-        return Ok((listing, Some(Trouble::NotOurs(why))));
-    }
-    if !prove {
-        return Ok((listing, None));
-    }
-    let found = match identity_there(&*node.transport) {
-        Ok(found) => found.uuid,
-        Err(Error::Share(error)) => return Err(error),
-        Err(other) => return Ok((listing, Some(Trouble::NotOurs(other.to_string())))),
-    };
-    let view = &mut node.now.view;
-    let (wanted, whose) = match (&node.settings.root_id, &view.identity) {
-        (Some(wanted), _) => (wanted, "configured"),
-        // Not configured: the first that was found is ours for as long as this watcher lives.
-        (None, Some(first)) => (first, "until now it"),
-        (None, None) => (&found, ""),
-    };
-    if *wanted != found {
-        let why = format!("its identity is {found}, {whose} is {wanted}");
-        return Ok((listing, Some(Trouble::NotOurs(why))));
-    }
-    view.identity = Some(found);
-    view.proved = Some(view.looked);
-    Ok((listing, None))
-}
-
-fn judge(node: &mut Node, switch: &State) -> Option<Trouble> {
-    if let Some(halt) = switch.stops_node() {
-        return Some(Trouble::Halted(halt.to_string()));
-    }
-    room(node).or_else(|| unwritable(node))
-}
-
-/// Free space: asked once a minute, since it costs a call and changes slowly.
-fn room(node: &mut Node) -> Option<Trouble> {
-    let now = node.clock.boot();
-    let view = &node.now.view;
-    let fresh = view.free_bytes.is_some() && now.since(view.asked) < limits::SLOW_LOOK;
-    if !fresh {
-        match node.transport.free_bytes() {
-            Ok(free) => node.now.view.free_bytes = Some(free),
-            Err(error) => return Some(Trouble::ShareLost(error)),
-        }
-        node.now.view.asked = now;
-    }
-    node.now
-        .view
-        .free_bytes
-        .filter(|free| *free < node.settings.free_bytes_min)
-        .map(Trouble::DiskLow)
-}
-
-/// Notes what a failed pass says of the share as a whole: it cannot be written.
-pub(super) fn note(node: &mut Node, error: &ShareError) {
-    if matches!(error.kind(), Errno::EROFS | Errno::ENOSPC | Errno::EDQUOT) {
-        let again = node.clock.boot().plus(limits::WRITE_LOOK);
-        node.now.view.unwritable = Some((error.clone(), again));
-    }
-}
-
-/// Once something could not be written, nothing starts until a file of some size could be.
-fn unwritable(node: &mut Node) -> Option<Trouble> {
-    let (error, again) = node.now.view.unwritable.clone()?;
-    let now = node.clock.boot();
-    let lane = node.lanes().into_iter().next();
-    let Some(lane) = lane.filter(|_| again <= now) else {
-        return Some(Trouble::Unwritable(error));
-    };
-    let tmp = Place::Stage(lane, Stage::Tmp);
-    let name = format!("now.{}.part", node.chance.nonce());
-    let tried = node.transport.found(&tmp, &name, &[b' '; PROBE_BYTES]);
-    // What stays is collected by its age, like everything half-written.
-    let _ = node.transport.remove(&tmp, &name);
-    match tried {
-        Ok(()) => {
-            node.now.view.unwritable = None;
-            node.now.commit_again.clear();
-            None
-        }
-        Err(error) => {
-            node.now.view.unwritable = Some((error.clone(), now.plus(limits::WRITE_LOOK)));
-            Some(Trouble::Unwritable(error))
-        }
-    }
-}
-
-/// What stops starts without any share.
-fn local_trouble(node: &Node) -> Option<Trouble> {
-    // A clock set back would open the windows of expired tasks again, and with them a replay that was forgotten.
-    let latest = node.journal.latest();
-    let wall = node.clock.wall();
-    // Where the server agrees with the clock as it is now, it was ahead before and is right again. What the journal
-    // forgot meanwhile was over for so long that its window cannot be open.
-    let is_right_again =
-        node.now.skew.vouches() && latest.since(wall) < limits::MEMORY_AFTER_EXPIRY;
-    if wall.plus(limits::SKEW) < latest && !is_right_again {
-        return Some(Trouble::ClockBack(latest.minus(limits::SKEW)));
-    }
-    if let Some(ahead) = node.now.skew.stops() {
-        return Some(Trouble::ClockOff(ahead));
-    }
-    if node.now.beats.is_foreign() {
-        return Some(Trouble::Foreign);
-    }
-    if let Fitness::Nothing(why) = &node.now.fitness {
-        return Some(Trouble::Refused(why.clone()));
-    }
-    if let Standing::Kept(why) = node.keys.standing() {
-        return Some(Trouble::KeysUnread(why.clone()));
-    }
-    // An attempt that cannot keep its output, or a journal that cannot grow, helps nobody.
-    let free = node.runner.free_bytes();
-    if free < limits::FREE_BYTES_MIN {
-        return Some(Trouble::SpoolLow(free));
-    }
-    node.now.drain.then_some(Trouble::Draining)
-}
-
-fn tell(node: &Node, before: Option<&Trouble>, after: Option<&Trouble>) {
-    let word = match (before, after) {
-        (_, Some(Trouble::Halted(_))) => Word::HaltSeen,
-        (_, Some(Trouble::ShareLost(_) | Trouble::NotOurs(_))) => Word::ShareLost,
-        (_, Some(Trouble::DiskLow(_) | Trouble::SpoolLow(_))) => Word::DiskLow,
-        (_, Some(Trouble::Unwritable(_))) => Word::DiskLow,
-        (_, Some(Trouble::ClockBack(_))) => Word::ClockRollback,
-        (_, Some(Trouble::ClockOff(_))) => Word::ClockSkew,
-        (_, Some(Trouble::Foreign)) => Word::HeartbeatForeign,
-        (_, Some(Trouble::Refused(_))) => Word::ShareRefuse,
-        (_, Some(Trouble::KeysUnread(_))) => Word::KeyRefuse,
-        (Some(Trouble::Halted(_)), None) => Word::HaltGone,
-        _ => Word::ShareBack,
-    };
-    let text = after.map_or_else(
-        || "starts are allowed again".to_owned(),
-        ToString::to_string,
-    );
-    node.tell(&Event::of(word).say(&text));
 }

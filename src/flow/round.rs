@@ -14,12 +14,12 @@ use super::finish;
 use super::fresh;
 use super::gc;
 use super::grant;
+use super::look;
 use super::park;
 use super::permit;
 use super::pool;
 use super::receive;
 use super::recover;
-use super::root;
 use super::skew;
 use super::start;
 use crate::attempt::StopReason;
@@ -85,7 +85,7 @@ impl Node {
     pub fn round(&mut self) -> Result<Round, Error> {
         let mut round = Round::default();
         self.now.news = false;
-        root::look(self);
+        look::take(self);
         let pass = finish::pass(self);
         round.ended = self.bear("attempts", "", pass)?.unwrap_or(0);
         let pass = stop_what_must(self);
@@ -312,7 +312,7 @@ impl Node {
             Err(error) if error.is_fatal() => Err(error),
             Err(error) => {
                 if let Error::Share(error) = &error {
-                    root::note(self, error);
+                    look::note(self, error);
                 }
                 let event = Event::of(Word::WatcherErr).say(&error.to_string());
                 self.tell_once(topic, &format!("{about}{}", error.gist()), &event);

@@ -4,7 +4,8 @@
 //! left, or another share is mounted over it. A descriptor of the root that is opened for each call tells which mount
 //! it is in: device, inode and mount id by statx(2), with AT_STATX_DONT_SYNC, which costs no call to the server. Before
 //! Linux 6.8 a mount id may be given again after an unmount; there, each change of the mount table (proc(5): poll(2) on
-//! mountinfo) has the identity file compared once more, through that very descriptor.
+//! mountinfo) has the identity file compared once more, through that very descriptor, by what stat(2) says of it: a
+//! file that several hosts open is one that they wait for (docs/LABORATORY.md, Samba).
 
 use std::os::fd::BorrowedFd;
 
@@ -50,21 +51,16 @@ impl Anchor {
 #[cfg(target_os = "linux")]
 mod mount {
     use std::fs::File;
-    use std::io::Read;
     use std::os::fd::BorrowedFd;
 
     use rustix::event::PollFd;
     use rustix::event::PollFlags;
     use rustix::fs::AtFlags;
-    use rustix::fs::Mode;
-    use rustix::fs::OFlags;
     use rustix::fs::StatxFlags;
     use rustix::io::Errno;
 
-    /// The file whose bytes are compared where a mount id says too little.
+    /// The file that is compared where a mount id says too little.
     const IDENTITY: &str = "dispatch.json";
-    /// Most of it that is compared, in bytes.
-    const IDENTITY_BYTES_MAX: u64 = 4096;
     /// Ids of mounts that are never given again (statx(2), Linux 6.8).
     const MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
@@ -75,6 +71,15 @@ mod mount {
         mount: u64,
     }
 
+    /// An identity file, as far as it can be told from another without opening it.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    struct Seen {
+        inode: u64,
+        size: u64,
+        written: (i64, u32),
+        changed: (i64, u32),
+    }
+
     #[derive(Debug)]
     pub(super) struct Mount {
         /// `None` where this kernel does not tell; then nothing is noticed.
@@ -83,7 +88,7 @@ mod mount {
         forgets_ids: bool,
         /// Tells when any mount changed; only where ids are given again.
         table: Option<File>,
-        identity: Option<Vec<u8>>,
+        identity: Option<Seen>,
         is_lost: bool,
     }
 
@@ -151,16 +156,18 @@ mod mount {
         Ok(Some((ground, seen.stx_mask & MNT_ID_UNIQUE.bits() != 0)))
     }
 
-    fn identity(root: BorrowedFd<'_>) -> Result<Option<Vec<u8>>, Errno> {
-        let how = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = match rustix::fs::openat(root, IDENTITY, how, Mode::empty()) {
-            Err(Errno::NOENT | Errno::LOOP) => return Ok(None),
-            opened => File::from(opened?),
-        };
-        let mut bytes = Vec::new();
-        match file.take(IDENTITY_BYTES_MAX).read_to_end(&mut bytes) {
-            Ok(_) => Ok(Some(bytes)),
-            Err(error) => Err(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+    fn identity(root: BorrowedFd<'_>) -> Result<Option<Seen>, Errno> {
+        let what = StatxFlags::INO | StatxFlags::SIZE | StatxFlags::MTIME | StatxFlags::CTIME;
+        match rustix::fs::statx(root, IDENTITY, AtFlags::SYMLINK_NOFOLLOW, what) {
+            Err(Errno::NOENT) => Ok(None),
+            seen => seen.map(|seen| {
+                Some(Seen {
+                    inode: seen.stx_ino,
+                    size: seen.stx_size,
+                    written: (seen.stx_mtime.tv_sec, seen.stx_mtime.tv_nsec),
+                    changed: (seen.stx_ctime.tv_sec, seen.stx_ctime.tv_nsec),
+                })
+            }),
         }
     }
 

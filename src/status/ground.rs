@@ -93,9 +93,7 @@ pub(super) fn look(scene: &Scene, wrong: &mut Vec<Wrong>) -> Ground {
             let text = format!("{error}{}", waited.unwrap_or_default());
             Some(("share_lost", text))
         }
-        (Err(error @ root::Error::Absent(_)), _) => {
-            Some(("not_ours", format!("{error} (not mounted?)")))
-        }
+        (Err(error @ root::Error::Absent(_)), _) => Some(("not_ours", error.to_string())),
         (Err(error), _) => Some(("not_ours", error.to_string())),
         (Ok(found), Some(wanted)) if *wanted != found.uuid => Some((
             "not_ours",

@@ -104,6 +104,28 @@ fn a_folder_that_is_not_there_is_refused_for_now() {
 }
 
 #[test]
+fn an_identity_that_is_no_name_is_told_and_two_that_differ_are_refused() {
+    const OURS: &str = "0198f1c2-0000-7000-8000-00000000abcd";
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write(
+        "dispatch.json",
+        &format!(r#"{{"layout":1,"uuid":"{OURS}"}}"#),
+    );
+    let report = doctor(dir.path(), &["--only", "2"]);
+    assert_eq!(report.verdict(), "multi", "{:#}", report.value);
+    assert_eq!(report.state(2), "warn");
+    assert!(report.said(2).contains(&format!("dispatch.1.{OURS}")));
+
+    let other = "0198f1c2-0000-7000-8000-00000000eeee";
+    write(&format!("dispatch.1.{other}"), "");
+    let report = doctor(dir.path(), &["--only", "2"]);
+    assert_eq!(report.verdict(), "refuse", "{:#}", report.value);
+    assert_eq!(report.because(), [2]);
+    assert!(report.said(2).contains(OURS) && report.said(2).contains(other));
+}
+
+#[test]
 fn a_folder_that_a_program_copies_elsewhere_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join(".stfolder")).unwrap();

@@ -24,8 +24,8 @@ pub const TOP: &[Key] = &[
         "UUID",
         "",
         "\"0198f1c2-7a52-7000-8000-000000000000\"",
-        "The identity in the root's `dispatch.json`. Another root is refused, so that a wrong or missing mount \
-         starts nothing. Not set: whatever root is found is taken.",
+        "The identity of the root, as its `dispatch.json` says. Another root is refused, so that a wrong or missing \
+         mount starts nothing. Not set: whatever root is found is taken.",
     ),
     key(
         "state",

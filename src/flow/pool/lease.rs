@@ -46,6 +46,8 @@ pub(crate) struct Held {
     tried: Option<BootTime>,
     /// What it will hold once it runs; nothing where it is not claimed for a slot.
     pub(super) wants: Option<slots::Running>,
+    /// Whether this node has given its word that it never starts it under this name.
+    pub(super) disowned: bool,
 }
 
 fn processing(lane: &Lane) -> Place {
@@ -68,6 +70,7 @@ pub(super) fn make(
         until: None,
         tried: Some(began),
         wants: None,
+        disowned: false,
     };
     let sealed = sealed(node, &held, 1)?;
     node.transport
@@ -172,6 +175,7 @@ pub(in crate::flow) fn resume(node: &mut Node) {
                 until: None,
                 tried: None,
                 wants: (known.phase == Phase::Admitted).then(|| unknown_wants(id)),
+                disowned: false,
             })
         })
         .collect();

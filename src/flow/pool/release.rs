@@ -44,6 +44,27 @@ pub(in crate::flow) fn try_elsewhere(node: &mut Node, id: TaskId, why: &str) -> 
     give_back(node, id, back)
 }
 
+/// Gives the word that a claim never starts under the name it has, before it gets another one for the time that it is
+/// parked: its sender may have looked in between and let it start, and the next name would be one claim too many.
+pub(in crate::flow) fn disown(node: &mut Node, id: TaskId) -> Result<(), Error> {
+    let Some(known) = node.journal.known(id).filter(|known| is_pooled(known)) else {
+        return Ok(());
+    };
+    let Some(claim) = ClaimName::parse_stem(&known.claim) else {
+        return Ok(());
+    };
+    let is_said = node.now.pool.held.get(&id).is_some_and(|it| it.disowned);
+    if known.attempts_max != 1 || is_said {
+        return Ok(());
+    }
+    let (lane, digest) = (known.lane(), known.digest);
+    granted::release(node, &lane, &claim, digest, "it waits for an approval")?;
+    if let Some(held) = node.now.pool.held.get_mut(&id) {
+        held.disowned = true;
+    }
+    Ok(())
+}
+
 /// Gives back what this member admitted and would not take in now: its profile, or what its policy allows, is not what
 /// it was.
 pub(in crate::flow) fn unfit(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> {

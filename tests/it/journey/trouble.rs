@@ -16,6 +16,8 @@ use dispatch::stage::Stage;
 
 use super::trouble;
 use crate::world;
+use crate::world::OTHER_ID;
+use crate::world::ROOT_ID;
 use crate::world::World;
 
 /// Stops a node by `cause`, sees that nothing starts, lifts it and sees that everything goes on.
@@ -119,13 +121,30 @@ fn an_empty_mount_point_or_another_share_is_not_ours() {
         |world| std::fs::rename(aside(world), identity(world)).unwrap(),
     );
     stops(
-        |world| {
-            std::fs::rename(identity(world), aside(world)).unwrap();
-            std::fs::write(identity(world), r#"{"layout":1,"uuid":"another"}"#).unwrap();
-        },
+        |world| world.rename_identity(OTHER_ID),
         |trouble| matches!(trouble, Trouble::NotOurs(_)),
-        |world| std::fs::rename(aside(world), identity(world)).unwrap(),
+        |world| world.rename_identity(ROOT_ID),
     );
+}
+
+#[test]
+fn a_root_without_a_name_or_with_two_is_told_by_its_file() {
+    for names in [&[][..], &[OTHER_ID, ROOT_ID]] {
+        let file = |world: &World, text: &str| {
+            world.rename_identity(ROOT_ID);
+            std::fs::remove_file(world.name_of_identity(ROOT_ID)).unwrap();
+            for name in names {
+                std::fs::write(world.name_of_identity(name), "").unwrap();
+            }
+            std::fs::write(world.root().join("dispatch.json"), text).unwrap();
+        };
+        let text = |uuid| format!(r#"{{"layout":1,"uuid":"{uuid}"}}"#);
+        stops(
+            |world| file(world, &text(OTHER_ID)),
+            |trouble| matches!(trouble, Trouble::NotOurs(_)),
+            |world| std::fs::write(world.root().join("dispatch.json"), text(ROOT_ID)).unwrap(),
+        );
+    }
 }
 
 #[test]

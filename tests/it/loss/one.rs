@@ -86,15 +86,13 @@ fn without_a_configured_identity_the_first_one_found_is_ours() {
     let mut bench = Bench::new(303);
     bench.node.settings.root_id = None;
     bench.rounds(1);
-    let identity = bench.world.root().join("dispatch.json");
-    let ours = std::fs::read(&identity).unwrap();
-    std::fs::write(&identity, r#"{"layout":1,"uuid":"another"}"#).unwrap();
+    bench.world.rename_identity(world::OTHER_ID);
     let sent = bench.world.send(&bench.world.task());
     bench.rounds(2);
-    // Rewritten in place, on the same mount: no listing shows it. The start proves the identity by itself.
+    // Renamed in place, on the same mount. The start proves the identity by itself.
     assert!(bench.world.shop.starts(sent.id).is_empty());
     assert_eq!(bench.trouble(), Some("not_ours"));
-    std::fs::write(&identity, ours).unwrap();
+    bench.world.rename_identity(world::ROOT_ID);
     bench.world.settle(&mut bench.node);
     assert_eq!(bench.world.status(&sent), Some(Status::Ok));
 }

@@ -19,6 +19,7 @@ use nix::errno::Errno;
 
 use super::share::LossyShare;
 use super::share::Mood;
+use crate::world::OTHER_ID;
 use crate::world::World;
 use crate::world::lane;
 
@@ -125,12 +126,7 @@ fn mount_another(bench: &Bench) {
     let share = Arc::new(FolderShare::at(&bench.world.root()));
     let chance = Arc::new(SeededChance::new(1));
     let transport = FolderTransport::over(share, bench.world.clock.clone(), chance);
-    root::lay_out(
-        &transport,
-        &[lane()],
-        "0198f1c2-0000-7000-8000-00000000ffff",
-    )
-    .unwrap();
+    root::lay_out(&transport, &[lane()], OTHER_ID).unwrap();
 }
 
 fn mount_ours(bench: &Bench) {
@@ -138,7 +134,10 @@ fn mount_ours(bench: &Bench) {
     let files: Vec<&PathBuf> = all.iter().filter(|path| path.is_file()).collect();
     assert_eq!(
         files,
-        [&bench.world.root().join("dispatch.json")],
+        [
+            &bench.world.name_of_identity(OTHER_ID),
+            &bench.world.root().join("dispatch.json")
+        ],
         "it was written to"
     );
     std::fs::rename(

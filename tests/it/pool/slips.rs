@@ -56,6 +56,36 @@ fn what_was_approved_is_unparked_though_the_move_was_lost() {
     }
 }
 
+/// A sender that looks between a claim and its park lets that claim start. What is parked then comes back under another
+/// name, and starts all the same: its member gave its word that the first one never did.
+#[test]
+fn what_was_granted_before_it_was_parked_is_granted_again() {
+    let ground = Ground::new(64, 1);
+    let mut task = ground.task();
+    task.require_ack = true;
+    let sent = ground.send(&task);
+    let mut nodes = ground.nodes();
+    // Where nothing can be published it stays claimed.
+    let (tmp, aside) = (ground.path(Stage::Tmp, ""), ground.root().join("aside"));
+    std::fs::rename(&tmp, &aside).unwrap();
+    for _ in 0..3 {
+        let _ = nodes[0].round();
+        ground.advance(Duration::from_secs(1));
+    }
+    assert_eq!(ground.claims(Stage::Processing).len(), 1);
+    std::fs::rename(&aside, &tmp).unwrap();
+    ground.sender_round();
+    let said = ground.names(Stage::Control);
+    assert!(said.iter().any(|name| name.contains(".grant.")), "{said:?}");
+    let wait = usize::try_from(limits::SLOW_LOOK.as_secs() / 2).unwrap();
+    ground.rounds(&mut nodes, wait, |_| {});
+    assert_eq!(ground.claims(Stage::PendingAck).len(), 1);
+    approve(&ground, &sent, "gpu1");
+    ground.settle(&mut nodes, Ground::finish_all);
+    assert_eq!(ground.status(&sent), Some(Status::Ok));
+    ground.check_end(&sent, 1, "parked after its grant");
+}
+
 /// Nothing begins on a lease that cannot be beaten and is nearly over.
 #[test]
 fn a_claim_whose_own_term_is_nearly_over_is_not_started() {

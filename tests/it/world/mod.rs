@@ -5,6 +5,7 @@
 
 pub mod coarse;
 mod days;
+mod identity;
 pub mod life;
 pub mod meter;
 pub mod runner;
@@ -77,6 +78,8 @@ use self::tape::Medium;
 
 /// Identity of the share.
 pub const ROOT_ID: &str = "0198f1c2-0000-7000-8000-00000000abcd";
+/// Another share's.
+pub const OTHER_ID: &str = "0198f1c2-0000-7000-8000-00000000ffff";
 
 /// When a world begins, by every clock in it.
 const BEGAN: &str = "2026-11-20T06:00:00Z";
