@@ -7,6 +7,7 @@ mod contain;
 mod crash;
 mod docs;
 mod doctor;
+mod features;
 mod fsck;
 mod grants;
 mod hostile;
@@ -16,6 +17,7 @@ mod loss;
 mod named;
 #[cfg(feature = "notifier")]
 mod notify;
+mod original;
 mod pages;
 mod pool;
 mod pooled;
