@@ -40,6 +40,44 @@ fn what_is_left_out_is_said_with_what_to_give() {
 }
 
 #[test]
+fn every_wish_of_the_command_line_is_in_the_sealed_task() {
+    let pair = Pair::new("");
+    let wishes = [
+        "--priority=high --profile=gpu --ack --dangerous --timeout=2h --stall=90s",
+        "--max-output=2MB --expires=3h --idempotent --max-attempts=2 --tag=nightly --tag=x86",
+    ];
+    let wishes: Vec<&str> = wishes.iter().flat_map(|line| line.split(' ')).collect();
+    let (id, path) = pair.send("run the tests", &wishes);
+    let file = std::fs::read(path).expect("a published task");
+    let task: serde_json::Value = serde_json::from_slice(&file).expect("one object");
+    for (member, want) in [
+        ("schema", serde_json::json!(3)),
+        ("id", id.into()),
+        ("from", "devbox".into()),
+        ("to", "gpubox".into()),
+        ("priority", "high".into()),
+        ("profile", "gpu".into()),
+        ("require_ack", true.into()),
+        ("require_dangerous", true.into()),
+        ("timeout_s", 7200.into()),
+        ("stall_s", 90.into()),
+        ("max_output_bytes", 2_000_000.into()),
+        ("idempotent", true.into()),
+        ("max_attempts", 2.into()),
+        ("tags", serde_json::json!(["nightly", "x86"])),
+        ("request", "run the tests".into()),
+    ] {
+        assert_eq!(task[member], want, "{member}");
+    }
+    let time = |member: &str| {
+        let text = task[member].as_str().expect("a time");
+        dispatch::clock::Timestamp::parse(text).expect("a time")
+    };
+    let life = time("expires").unix() - time("created").unix();
+    assert_eq!(life, 3 * 3600);
+}
+
+#[test]
 fn nobody_sends_to_himself() {
     let pair = Pair::new("");
     let said = pair.run(
