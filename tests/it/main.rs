@@ -22,6 +22,7 @@ mod pages;
 mod pool;
 mod pooled;
 mod programs;
+mod receipts;
 mod sealed;
 mod settings;
 mod supply;
