@@ -247,6 +247,7 @@ task_reuse\t''
 task_exec_start\t''
 task_exec_err\t''
 task_exec_end\t''
+task_retry\t''
 task_exec_stop\t''
 task_exec_sweep\t''
 exec_spawn_err\t''
@@ -269,6 +270,8 @@ junk\t''
 watcher_start\t''
 watcher_stop\t''
 watcher_err\t''
+profile_pause\t''
+profile_resume\t''
 halt\t''
 resume\t''
 halt_seen\t''
@@ -360,6 +363,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand halt" -l local -d 'Onl
 complete -c dispatch -n "__fish_dispatch_using_subcommand halt" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand halt" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand halt" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -l profile -d 'Use this profile again: what was wrong with its credential or its account is mended' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -l root -d 'The shared folder' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -l side -d 'The name of this node' -r

@@ -28,6 +28,7 @@ pub mod hops;
 pub mod init;
 pub mod key;
 pub mod log;
+mod mend;
 pub mod notify;
 pub mod outcome;
 pub mod resume;

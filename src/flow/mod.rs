@@ -7,6 +7,7 @@
 //! | `park` | `processing/` ⇄ `pending-ack/`, by decisions of approvers |
 //! | `start` | marker, looks, journal, executor |
 //! | `permit` | the last look; the agent goes |
+//! | `retry` | an attempt that failed → the next one |
 //! | `finish` | an executor's report → a decided outcome |
 //! | `decide` | an outcome is sealed and journalled |
 //! | `commit` | `processing/` → `done/` or `rejected/`, reveal, close |
@@ -51,6 +52,7 @@ mod receive;
 pub mod recover;
 mod refuse;
 mod replay;
+mod retry;
 pub mod root;
 pub mod round;
 pub mod send;
@@ -99,6 +101,7 @@ use crate::planted;
 use crate::planted::Bug;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
+use crate::policy::Retry;
 use crate::profile::Profile;
 use crate::reason::Reason;
 use crate::share::ShareError;
@@ -162,6 +165,8 @@ pub struct Settings {
     pub lost_max: Option<Duration>,
     /// The one task that may be started, where it is run by hand; any where `None`.
     pub only: Option<TaskId>,
+    /// How what failed is tried again.
+    pub retry: Retry,
     /// Longest time between two rounds until the next heartbeat, which tells it, in milliseconds.
     pub poll_ms: u64,
 }

@@ -243,6 +243,9 @@ pub(super) fn fresh(
         outcome: None,
         file: None,
         back: None,
+        tried: Vec::new(),
+        spared: 0,
+        key: None,
     }
 }
 

@@ -20,6 +20,7 @@ mod pages;
 mod pool;
 mod pooled;
 mod programs;
+mod retry;
 mod sealed;
 mod settings;
 mod supply;

@@ -225,6 +225,7 @@ impl Seat {
             free_bytes_min: 0,
             lost_max: None,
             only: None,
+            retry: dispatch::policy::Retry::default(),
             poll_ms: state.plan.poll / MS,
         }
     }
