@@ -47,6 +47,8 @@ words! {
         WindowOnce = "window-once",
         /// A task whose executor vanished runs again, whatever it says of itself.
         LostRunsAgain = "lost-runs-again",
+        /// A second task with the idempotency key of the first runs.
+        KeyIgnored = "key-ignored",
         /// A task whose attempt failed runs again, whatever it says of itself.
         FailedRunsAgain = "failed-runs-again",
         /// An attempt that failed counts for nothing.

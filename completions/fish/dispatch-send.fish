@@ -9,6 +9,7 @@ complete -c dispatch-send -l stall -d 'End it when it shows no sign of work for 
 complete -c dispatch-send -l max-output -d 'Most output to keep, such as 2MB' -r
 complete -c dispatch-send -l expires -d 'Do not start it later than this from now' -r
 complete -c dispatch-send -l max-attempts -d 'Most starts, with --idempotent' -r
+complete -c dispatch-send -l idempotency-key -d 'The same piece of work whenever this key is given: send it once, else print the id of the first' -r
 complete -c dispatch-send -l tag -d 'A label to find it by; may be repeated' -r
 complete -c dispatch-send -l wait -d 'Wait for the outcome, at most this long; print the answer and exit by it' -r
 complete -c dispatch-send -l schema -d 'Envelope: 3, or 2 for a watcher of the original' -r

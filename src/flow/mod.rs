@@ -13,6 +13,7 @@
 //! | `commit` | `processing/` → `done/` or `rejected/`, reveal, close |
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
+//! | [`submission`] | the same work a second time → refused |
 //! | `cancel` | the sender's wish, and how it is honoured |
 //! | [`grant`] | in a pool: the sender lets one claim start, or refuses it |
 //! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
@@ -58,6 +59,7 @@ pub mod round;
 pub mod send;
 mod skew;
 mod start;
+pub mod submission;
 mod view;
 
 use std::collections::BTreeMap;

@@ -16,6 +16,7 @@ use dispatch::outcome::Status;
 use crate::world::World;
 use crate::world::tape::Kept;
 
+mod commands;
 mod keys;
 mod pool;
 

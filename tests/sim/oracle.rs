@@ -36,6 +36,10 @@ pub struct Story {
     pub is_denied: bool,
     /// Agents started, by attempt.
     pub starts: BTreeMap<u32, u32>,
+    /// Attempts that cost nothing, because a provider said when to come again or a credential was refused.
+    pub spared: u32,
+    /// When a provider said to come again.
+    pub reset: Option<i64>,
     /// Renames into `done/` or `rejected/`.
     pub commits: u32,
     /// When an approval of an approver lay in `control/`.
@@ -404,7 +408,8 @@ impl State {
             ));
         }
         self.judge_claim(&stem);
-        if total > ATTEMPTS_MAX && !self.oracle.rolled_back {
+        self.judge_retry(host, id, wall.unix());
+        if total > ATTEMPTS_MAX + story.spared && !self.oracle.rolled_back {
             self.fail(format!("started at most once: {id} has {total} attempts"));
         }
         if total > 1 && !errand.idempotent {
