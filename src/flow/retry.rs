@@ -174,6 +174,7 @@ pub(super) fn pause_profile(node: &mut Node, claim: &str, report: &Report) -> Re
     let until = match (class.again(), report.retry_at) {
         _ if !report.started || report.status == Status::Ok => return Ok(()),
         (Again::Mended, _) => now.plus(retry.mend),
+        (Again::AtReset, Some(_)) if planted::is(Bug::ResetIgnored) => return Ok(()),
         (Again::AtReset, Some(reset)) if reset > now => reset.min(now.plus(retry.wait_max)),
         _ => return Ok(()),
     };

@@ -363,7 +363,9 @@ impl State {
     /// Whether a start is on record on the disk of its host, and whether the outcome of its task is decided there.
     fn on_record(&self, host: usize, id: TaskId, stem: &str) -> (bool, bool) {
         let durable = String::from_utf8_lossy(&self.hosts[host].disk.durable).into_owned();
-        let of_this = |line: &&str| line.contains(&id.to_string());
+        // As the subject: an outcome may name another task.
+        let subject = format!("\"id\":\"{id}\"");
+        let of_this = |line: &&str| line.contains(&subject);
         let is_on_record = durable
             .lines()
             .filter(of_this)
