@@ -52,6 +52,8 @@ words! {
         TaskExecErr = "task_exec_err",
         /// An attempt ended.
         TaskExecEnd = "task_exec_end",
+        /// An attempt failed, and its task waits for the next one.
+        TaskRetry = "task_retry",
         /// An attempt is being ended from outside, with the reason as its code.
         TaskExecStop = "task_exec_stop",
         /// Processes that a lost attempt left behind were ended.
@@ -96,6 +98,10 @@ words! {
         WatcherStop = "watcher_stop",
         /// A pass of a watcher failed.
         WatcherErr = "watcher_err",
+        /// Nothing is started under a profile for now: its credential was refused, its account is spent or cannot pay.
+        ProfilePause = "profile_pause",
+        /// A profile may be used again.
+        ProfileResume = "profile_resume",
         /// A person halted a node, a lane or everything.
         Halt = "halt",
         /// A person lifted a halt.

@@ -21,6 +21,7 @@ pub mod escape;
 pub mod event;
 pub mod exit;
 pub mod flow;
+pub mod history;
 pub mod id;
 pub mod journal;
 pub mod key;

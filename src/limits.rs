@@ -156,6 +156,8 @@ pub const GRANT_PATIENCE: Duration = Duration::from_secs(60);
 pub const CANCEL_PATIENCE: Duration = Duration::from_secs(300);
 /// Pause before a task that was started in vain is offered again, times the number of its starts.
 pub const RETRY_PAUSE: Duration = Duration::from_secs(30);
+/// Most starts of one task that cost no attempt; further ones count.
+pub const SPARED_MAX: u32 = 16;
 /// Time between two looks of a sender at the claims of a pool, while nothing there waits for its word.
 pub const GRANT_LOOK: Duration = Duration::from_secs(10);
 /// Longest time between two rounds of a sender while something there may wait for its word.

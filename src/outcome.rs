@@ -164,6 +164,54 @@ impl FailureClass {
 }
 
 words! {
+    /// What is done after an attempt that failed, where the task may be started more than once (`docs/QUEUE.md`,
+    /// Retry).
+    Again {
+        /// At the time that its provider named, and that attempt costs nothing; where it named none, as `after_pause`.
+        AtReset = "at_reset",
+        /// After a pause that grows with the attempts.
+        AfterPause = "after_pause",
+        /// Once more, with the shortest prompt there is.
+        Shorter = "shorter",
+        /// Once somebody has mended the profile, or enough time has passed; that attempt costs nothing.
+        Mended = "mended",
+        /// Nothing: it would show the same again, or spend the same again.
+        Never = "never",
+    }
+}
+
+impl FailureClass {
+    /// Returns what is done after a failure of this class, where the task may be started more than once.
+    #[must_use]
+    pub const fn again(self) -> Again {
+        match self {
+            Self::RateLimit | Self::UsageLimit => Again::AtReset,
+            Self::Auth | Self::Billing => Again::Mended,
+            Self::PromptTooLong => Again::Shorter,
+            Self::Overloaded
+            | Self::TryAgain
+            | Self::Agent
+            | Self::NoResult
+            | Self::EmptyResult
+            | Self::ExitStatus
+            | Self::Signal
+            | Self::Timeout
+            | Self::Stalled
+            | Self::ExecutorLost
+            | Self::LeaseLost => Again::AfterPause,
+            Self::Model
+            | Self::Spawn
+            | Self::Containment
+            | Self::MaxTurns
+            | Self::Budget
+            | Self::Refused
+            | Self::Flood
+            | Self::Stopped => Again::Never,
+        }
+    }
+}
+
+words! {
     /// A layer of containment that was in force. The order is the order of strength.
     Layer {
         /// Own session, no new privileges, resource limits, clean environment.

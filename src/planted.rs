@@ -47,6 +47,14 @@ words! {
         WindowOnce = "window-once",
         /// A task whose executor vanished runs again, whatever it says of itself.
         LostRunsAgain = "lost-runs-again",
+        /// A second task with the idempotency key of the first runs.
+        KeyIgnored = "key-ignored",
+        /// A task whose attempt failed runs again, whatever it says of itself.
+        FailedRunsAgain = "failed-runs-again",
+        /// An attempt that failed counts for nothing.
+        FailureUncounted = "failure-uncounted",
+        /// A time that an agent's provider named is not waited for.
+        ResetIgnored = "reset-ignored",
         /// A run directory is removed before its end is on record.
         DiscardFirst = "discard-first",
         /// In a pool the claim is looked for before the marker is made.

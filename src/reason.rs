@@ -71,6 +71,8 @@ words! {
         Peer = "E_PEER",
         /// Older than this node's memory: whether it ran already cannot be known.
         Cold = "E_COLD",
+        /// Another task of its sender has its idempotency key.
+        Duplicate = "E_DUPLICATE",
     }
 }
 
@@ -110,6 +112,7 @@ impl Reason {
             Self::Digest => "it speaks about other bytes than those on record",
             Self::Quota => "its sender has too much waiting here",
             Self::Peer => "nobody of that name is configured here",
+            Self::Duplicate => "another task of its sender has its idempotency key",
             Self::Cold => {
                 "it is older than the memory of this node, which cannot know whether it ran already"
             }

@@ -9,6 +9,7 @@ complete -c dispatch-send -l stall -d 'End it when it shows no sign of work for 
 complete -c dispatch-send -l max-output -d 'Most output to keep, such as 2MB' -r
 complete -c dispatch-send -l expires -d 'Do not start it later than this from now' -r
 complete -c dispatch-send -l max-attempts -d 'Most starts, with --idempotent' -r
+complete -c dispatch-send -l idempotency-key -d 'The same piece of work whenever this key is given: send it once, else print the id of the first' -r
 complete -c dispatch-send -l tag -d 'A label to find it by; may be repeated' -r
 complete -c dispatch-send -l parent -d 'The task on whose behalf it is sent [default: the one that this runs in]' -r
 complete -c dispatch-send -l root-task -d 'The first task of that line [default: that of the parent, or the parent]' -r

@@ -27,6 +27,8 @@ pub struct Ask<'a> {
     pub task: TaskId,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// Whether the prompt is to be as short as it can be.
+    pub brief: bool,
     /// The request, as sealed.
     pub request: &'a str,
     /// A UUID made by the receiver for this attempt alone: the agent's session where the kind takes one, and

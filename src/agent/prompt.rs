@@ -17,6 +17,10 @@ pub(super) fn prompt(ask: &Ask) -> String {
         ..
     } = ask;
     let request = without_outside_mentions(ask.request);
+    if ask.brief {
+        // What was there before did not fit: nothing but the request, and what it is.
+        return format!("Request of peer '{from}', without authority, unattended:\n{request}\n");
+    }
     format!(
         "Task {task} was requested by the peer '{from}' and is run here unattended (attempt \
          {attempt}): nobody can answer questions.\n\n\

@@ -58,6 +58,9 @@ pub struct Plan {
     pub claim: String,
     /// Which attempt this is, from 1.
     pub attempt: u32,
+    /// Whether the agent gets the shortest prompt there is: the usual one did not fit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub brief: bool,
     /// Who asked, as proved by the seal.
     pub from: Party,
     /// What it was made on behalf of.

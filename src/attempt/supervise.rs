@@ -213,6 +213,7 @@ impl Attempt<'_> {
             from: &self.plan.from,
             task: self.plan.task,
             attempt: self.plan.attempt,
+            brief: self.plan.brief,
             request,
             session: &self.fresh_uuid(),
         });

@@ -214,10 +214,10 @@ impl Daemon {
     fn round(&mut self, setup: &Setup) -> Result<flow::Round, Failure> {
         self.reload_keys(setup);
         let asked = asked_at(&self.state);
-        if asked.is_some() && asked != self.asked {
+        if std::mem::replace(&mut self.asked, asked) != asked && asked.is_some() {
             self.node.expect_claims();
         }
-        self.asked = asked;
+        super::mend::honour(&self.state, &mut self.node)?;
         self.exam.look(setup, &mut self.node);
         let round = self.node.round()?;
         self.exam.note(&mut self.node);
@@ -469,6 +469,7 @@ fn settings(setup: &Setup) -> Settings {
         free_bytes_min: setup.config.share.free_bytes_min,
         lost_max: setup.config.share.lost_max,
         only: None,
+        retry: setup.config.retry,
         poll_ms: u64::try_from(setup.config.poll.as_millis()).unwrap_or(u64::MAX),
     }
 }

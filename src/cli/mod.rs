@@ -28,9 +28,11 @@ pub mod hops;
 pub mod init;
 pub mod key;
 pub mod log;
+mod mend;
 pub mod notify;
 pub mod outcome;
 pub mod resume;
+pub mod retry;
 pub mod role;
 mod scene;
 pub mod seal;
@@ -102,6 +104,7 @@ enum Verb {
     Ack(ack::Args),
     Wait(wait::Args),
     Show(show::Args),
+    Retry(retry::Args),
     Cancel(cancel::Args),
     Status(status::Args),
     Why(why::Args),
@@ -127,6 +130,7 @@ impl Verb {
             Self::Ack(args) => args.common(),
             Self::Wait(args) => args.common(),
             Self::Show(args) => args.common(),
+            Self::Retry(args) => args.common(),
             Self::Cancel(args) => args.common(),
             Self::Status(args) => args.common(),
             Self::Why(args) => args.common(),
@@ -152,6 +156,7 @@ impl Verb {
             Self::Ack(args) => ack::run(args, voice),
             Self::Wait(args) => wait::run(args, voice),
             Self::Show(args) => show::run(args, voice),
+            Self::Retry(args) => retry::run(args, voice),
             Self::Cancel(args) => cancel::run(args, voice),
             Self::Status(args) => status::run(args, voice),
             Self::Why(args) => why::run(args, voice),

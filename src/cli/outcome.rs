@@ -13,6 +13,7 @@ use crate::event::Event;
 use crate::event::Word;
 use crate::exit::Exit;
 use crate::flow::collect::Answered;
+use crate::history::Tried;
 use crate::outcome::Status;
 use crate::place::Lane;
 use crate::status::record;
@@ -124,6 +125,32 @@ pub fn seconds(ms: u64) -> String {
     }
 }
 
+/// Returns one line about an attempt of several.
+#[must_use]
+pub fn attempt(tried: &Tried) -> String {
+    let class = tried
+        .class
+        .map_or_else(String::new, |class| format!(" ({class})"));
+    let free = if tried.free { ", cost none" } else { "" };
+    format!(
+        "{} at {}: {}{class} after {}{free}",
+        tried.attempt,
+        tried.at,
+        tried.status,
+        seconds(tried.elapsed_ms)
+    )
+}
+
+/// The attempts of a task, where there were several.
+fn history(answer: &Answer) -> Value {
+    let attempts = answer.history();
+    let all = attempts.iter().map(|tried| {
+        json!({"attempt": tried.attempt, "at": tried.at, "status": tried.status, "class": tried.class,
+            "elapsed_ms": tried.elapsed_ms, "free": tried.free})
+    });
+    all.collect()
+}
+
 /// Returns an outcome as `--json` shows it: a versioned contract, which may only grow.
 #[must_use]
 pub fn json(answer: &Answer) -> Value {
@@ -138,6 +165,7 @@ pub fn json(answer: &Answer) -> Value {
         "retry_at": answer.retry_at,
         "from": answer.from,
         "attempt": answer.attempt,
+        "history": history(answer),
         "exit_code": answer.exit_code,
         "signal": answer.signal,
         "started": answer.started,

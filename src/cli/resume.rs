@@ -5,7 +5,9 @@
 
 use super::failure::Failure;
 use super::halt::Desk;
+use super::mend;
 use super::setup::Common;
+use super::setup::Setup;
 use super::speech::Aloud;
 use super::speech::Speech;
 use super::voice::Voice;
@@ -13,6 +15,7 @@ use crate::escape;
 use crate::event::Event;
 use crate::event::Word;
 use crate::exit::Exit;
+use crate::id::ProfileName;
 use crate::killswitch;
 use crate::killswitch::Halt;
 use crate::killswitch::Lifted;
@@ -36,6 +39,9 @@ pub struct Args {
     /// Show what there is and lift nothing
     #[arg(long)]
     dry_run: bool,
+    /// Use this profile again: what was wrong with its credential or its account is mended
+    #[arg(long, value_name = "PROFILE", conflicts_with_all = ["names", "all", "local", "dry_run"])]
+    profile: Option<ProfileName>,
     #[command(flatten)]
     common: Common,
 }
@@ -53,6 +59,9 @@ impl Args {
 /// # Errors
 /// [`Failure`]
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
+    if let Some(profile) = &args.profile {
+        return mend::ask(&Setup::new(&args.common, voice)?, profile, voice);
+    }
     resume(args, &Desk::new(&args.common)?, &mut Aloud(voice))
 }
 

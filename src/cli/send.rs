@@ -1,5 +1,6 @@
 //! `dispatch-send`: signs a task and publishes it.
 
+pub mod keyed;
 mod lineage;
 mod pooled;
 
@@ -91,6 +92,9 @@ pub struct Args {
     /// Most starts, with --idempotent
     #[arg(long, value_name = "N", requires = "idempotent")]
     max_attempts: Option<u32>,
+    /// The same piece of work whenever this key is given: send it once, else print the id of the first
+    #[arg(long, value_name = "KEY", value_parser = keyed::parse)]
+    idempotency_key: Option<String>,
     /// Send it to a pool although no member would take it now
     #[arg(long)]
     anyway: bool,
@@ -163,7 +167,14 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     if args.callback == Some(Callback::Discord) {
         voice.warn("results come as files; 'discord' is not announced from here");
     }
+    if let Some(key) = &args.idempotency_key
+        && let Some(earlier) = keyed::earlier(&setup, &lane, key)?
+    {
+        return keyed::answer(&setup, voice, &lane, earlier, (args.wait, args.json));
+    }
+    keyed::note(&setup, &lane, &task, None)?;
     let sent = publish(args, &setup, &lane, &task)?;
+    keyed::note(&setup, &lane, &task, Some(&sent))?;
     let path = setup
         .config
         .root()?
@@ -269,6 +280,7 @@ fn task(args: &Args, setup: &Setup, to: &Party) -> Result<Task, Failure> {
     task.max_output_bytes = args.max_output;
     task.idempotent = args.idempotent;
     task.max_attempts = args.max_attempts;
+    task.idempotency_key.clone_from(&args.idempotency_key);
     task.tags.clone_from(&args.tags);
     args.lineage.mark(&mut task)?;
     if args.until.is_some_and(|until| until != Until::Finished) {

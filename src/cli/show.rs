@@ -285,6 +285,9 @@ fn came(voice: &Voice, answered: &Answered) -> Result<(), Failure> {
     maybe(voice, "detail", answer.detail.clone())?;
     maybe(voice, "retry at", answer.retry_at.map(|at| at.to_string()))?;
     maybe(voice, "decided", answer.created.map(|at| at.to_string()))?;
+    for tried in answer.history() {
+        line(voice, "attempt", &outcome::attempt(&tried))?;
+    }
     ran(voice, answer)?;
     maybe(
         voice,

@@ -140,6 +140,7 @@ pub(super) struct File {
     pub(super) slots: Field<u32>,
     pub(super) watch: WatchTable,
     pub(super) share: ShareTable,
+    pub(super) retry: RetryTable,
     pub(super) peer: BTreeMap<Spanned<NodeName>, PeerTable>,
     pub(super) pool: BTreeMap<Spanned<NodeName>, PoolTable>,
     pub(super) approver: BTreeMap<Spanned<NodeName>, ApproverTable>,
@@ -167,6 +168,16 @@ pub(super) struct ShareTable {
     pub(super) lost_max: Field<Time>,
     pub(super) keep: Field<Time>,
     pub(super) keep_size: Field<Size>,
+}
+
+/// `[retry]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RetryTable {
+    pub(super) pause: Field<Time>,
+    pub(super) pause_max: Field<Time>,
+    pub(super) wait_max: Field<Time>,
+    pub(super) mend: Field<Time>,
 }
 
 /// `[peer.NAME]`

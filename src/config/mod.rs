@@ -20,6 +20,7 @@ use crate::pace::Rhythm;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::policy::Receiver;
+use crate::policy::Retry;
 use crate::profile::Profile;
 
 mod check;
@@ -164,6 +165,8 @@ pub struct Config {
     pub watch: Watch,
     /// Settings of the share.
     pub share: Share,
+    /// How what failed is tried again.
+    pub retry: Retry,
     /// Every node this one knows, with what it may ask.
     pub peers: BTreeMap<NodeName, PeerPolicy>,
     /// Every pool this node serves or sends to, with its members.
@@ -194,6 +197,7 @@ impl Default for Config {
             slots: 2,
             watch: Watch::default(),
             share: Share::default(),
+            retry: Retry::default(),
             peers: BTreeMap::new(),
             pools: BTreeMap::new(),
             approvers: BTreeMap::new(),

@@ -43,6 +43,7 @@ pub fn render(config: &Config) -> Vec<Row> {
     add(String::new(), top(config));
     add("watch.".to_owned(), watch(config));
     add("share.".to_owned(), share(config));
+    add("retry.".to_owned(), retry(config));
     for (name, peer) in &config.peers {
         add(format!("peer.{name}."), of_peer(peer));
     }
@@ -97,6 +98,15 @@ pub(super) fn share(config: &Config) -> Vec<Cell> {
         ("lost_max", config.share.lost_max.and_then(time)),
         ("keep", config.share.keep.and_then(time)),
         ("keep_size", config.share.keep_bytes.and_then(size)),
+    ]
+}
+
+pub(super) fn retry(config: &Config) -> Vec<Cell> {
+    vec![
+        ("pause", time(config.retry.pause)),
+        ("pause_max", time(config.retry.pause_max)),
+        ("wait_max", time(config.retry.wait_max)),
+        ("mend", time(config.retry.mend)),
     ]
 }
 

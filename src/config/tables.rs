@@ -14,6 +14,7 @@ use crate::config::file::Field;
 use crate::config::file::File;
 use crate::config::file::PeerTable;
 use crate::config::file::PoolTable;
+use crate::config::file::RetryTable;
 use crate::config::file::ShareTable;
 use crate::config::file::Size;
 use crate::config::file::Time;
@@ -26,6 +27,7 @@ use crate::id::ProfileName;
 use crate::limits;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
+use crate::policy::Retry;
 use crate::policy::Scope;
 use crate::units;
 
@@ -75,6 +77,7 @@ pub(super) fn fill(config: &mut Config, file: File, reading: &mut Reading<'_>) -
         count(reading, "slots", file.slots, 1, limits::SLOTS_MAX).unwrap_or(config.slots);
     config.watch = watch(reading, file.watch);
     config.share = share(reading, file.share);
+    config.retry = retry(reading, file.retry);
     for (name, table) in file.profile {
         let (name, span) = (name.get_ref().clone(), name.span());
         let made = profile(reading, &name, table, &span, config.slots);
@@ -190,6 +193,22 @@ fn share(reading: &mut Reading<'_>, table: ShareTable) -> Share {
             1 << 20,
             1 << 60,
         ),
+    }
+}
+
+fn retry(reading: &mut Reading<'_>, table: RetryTable) -> Retry {
+    let base = Retry::default();
+    let mut at = |key: &str, field| {
+        let key = format!("retry.{key}");
+        time(reading, &key, field, RUN_MIN, limits::LIFE_MAX)
+    };
+    let pause = at("pause", table.pause).unwrap_or(base.pause);
+    Retry {
+        pause,
+        // Who makes the first pause longer than the default of the longest means both.
+        pause_max: at("pause_max", table.pause_max).unwrap_or(base.pause_max.max(pause)),
+        wait_max: at("wait_max", table.wait_max).unwrap_or(base.wait_max),
+        mend: at("mend", table.mend).unwrap_or(base.mend),
     }
 }
 

@@ -102,13 +102,19 @@ impl Topic {
                 Word::ShareLost,
                 Word::ShareRefuse,
                 Word::DiskLow,
+                Word::ProfilePause,
                 Word::PeerSilent,
                 Word::HaltSeen,
                 Word::ClockSkew,
                 Word::ConfigErr,
                 Word::LogLost,
             ],
-            Self::Recovery => &[Word::ShareBack, Word::PeerBack, Word::HaltGone],
+            Self::Recovery => &[
+                Word::ShareBack,
+                Word::PeerBack,
+                Word::HaltGone,
+                Word::ProfileResume,
+            ],
         }
     }
 }

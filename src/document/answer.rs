@@ -1,5 +1,8 @@
 //! The outcome of a task, bound to the task's exact bytes: the kind `result`.
 
+use serde_json::Map;
+use serde_json::Value;
+
 use super::Body;
 use super::Context;
 use super::Head;
@@ -22,8 +25,11 @@ use super::task_id;
 use super::tidy;
 use crate::clock::Timestamp;
 use crate::entry::ClaimName;
+use crate::history;
+use crate::history::Tried;
 use crate::id::Digest;
 use crate::id::Party;
+use crate::id::ProfileName;
 use crate::id::TaskId;
 use crate::limits;
 use crate::outcome::FailureClass;
@@ -31,6 +37,9 @@ use crate::outcome::Status;
 use crate::reason::Refusal;
 
 const CONTAINMENT_MAX: usize = 16;
+/// The extension that tells of attempts.
+const HISTORY: &str = "history";
+const EXTENSIONS_MAX: usize = 16;
 const LABEL_BYTES_MAX: usize = 128;
 
 /// Where a node's audit log stood: whoever kept this can tell later that history was rewritten.
@@ -113,6 +122,8 @@ pub struct Answer {
     pub created: Option<Timestamp>,
     /// Where the node's audit log stood.
     pub audit: Option<AuditHead>,
+    /// Extensions by name, each an object.
+    pub ext: Map<String, Value>,
 }
 
 impl Answer {
@@ -153,7 +164,21 @@ impl Answer {
             approver: None,
             created: None,
             audit: None,
+            ext: Map::new(),
         }
+    }
+
+    /// Returns what came of the attempts of the task, where there were several.
+    #[must_use]
+    pub fn history(&self) -> Vec<Tried> {
+        let told = self.ext.get(HISTORY).and_then(Value::as_object);
+        told.map_or_else(Vec::new, history::of_extension)
+    }
+
+    /// Tells what came of the attempts of the task.
+    pub fn tell_history(&mut self, attempts: &[Tried]) {
+        let told = history::to_extension(attempts);
+        self.ext.insert(HISTORY.to_owned(), told);
     }
 
     /// Returns where it belongs.
@@ -177,6 +202,7 @@ impl Answer {
         let prose = |text: &Option<String>| {
             Some(tidy(text.as_deref()?, REASON_BYTES_MAX)).filter(|text| !text.is_empty())
         };
+        let extensions = (!self.ext.is_empty()).then(|| Value::Object(self.ext.clone()));
         let reason = prose(&self.reason).map(|text| text.replace(['\n', '\t'], " "));
         Body::of(Kind::Result)
             .parties(&self.from, &self.to)
@@ -214,6 +240,7 @@ impl Answer {
             .maybe_show("approver", self.approver.as_ref())
             .maybe_show("created", self.created.as_ref())
             .maybe("audit", self.audit.as_ref().map(AuditHead::value))
+            .maybe("ext", extensions)
             .bytes()
     }
 
@@ -269,6 +296,13 @@ impl Answer {
         maybe_short("reason", self.reason.as_deref(), REASON_BYTES_MAX)?;
         maybe_short("model", self.model.as_deref(), LABEL_BYTES_MAX)?;
         maybe_short("session", self.session.as_deref(), LABEL_BYTES_MAX)?;
+        if self.ext.len() > EXTENSIONS_MAX {
+            let most = EXTENSIONS_MAX;
+            return Err(range("ext", &format!("at most {most} extensions")));
+        }
+        for name in self.ext.keys() {
+            ProfileName::parse(name).map_err(|_| range("ext", "names of 1 to 32 of a-z 0-9 -"))?;
+        }
         self.audit.as_ref().map_or(Ok(()), AuditHead::check_ranges)
     }
 }
@@ -316,6 +350,10 @@ impl Raw {
             .transpose()
             .map_err(|_| strict::wrong("approver", "a party"))?;
         answer.audit = AuditHead::take(from)?;
+        answer.ext = from.maybe_object("ext")?.unwrap_or_default();
+        if let Some((name, _)) = answer.ext.iter().find(|(_, value)| !value.is_object()) {
+            return Err(strict::wrong(&format!("ext.{name}"), "an object"));
+        }
         Ok(Self {
             attempt: from.number("attempt")?,
             exit_code: from.maybe_number("exit_code")?,

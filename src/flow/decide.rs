@@ -9,9 +9,12 @@ use crate::entry::ClaimName;
 use crate::envelope;
 use crate::event::Event;
 use crate::event::Word;
+use crate::history;
+use crate::history::Tried;
 use crate::id::Party;
 use crate::id::TaskId;
 use crate::journal::Fact;
+use crate::journal::Known;
 use crate::legacy;
 use crate::outcome::Status;
 use crate::planted;
@@ -55,6 +58,7 @@ pub(super) fn decide(node: &mut Node, id: TaskId, mut answer: Answer) -> Result<
     let (claim, is_legacy) = (known.claim.clone(), known.legacy);
     let now = node.clock.wall();
     answer.created = Some(now);
+    tell_attempts(known, &mut answer);
     answer.audit = node.sink.head();
     let context = Context {
         from: answer.from.clone(),
@@ -95,6 +99,30 @@ pub(super) fn decide(node: &mut Node, id: TaskId, mut answer: Answer) -> Result<
         .unwrap_or_else(|| status.as_str().to_owned());
     node.tell(&event.say(&said));
     Ok(())
+}
+
+/// Puts the attempts before the last one into the outcome, and that one behind them.
+fn tell_attempts(known: &Known, answer: &mut Answer) {
+    let mut tried = known.tried.clone();
+    let Some(last) = tried.last().map(|last| last.attempt) else {
+        return;
+    };
+    if last < answer.attempt {
+        let status = match answer.status {
+            Status::Poison => Status::Error,
+            status => status,
+        };
+        let this = Tried {
+            attempt: answer.attempt,
+            at: answer.started.unwrap_or(known.started),
+            status,
+            class: answer.class,
+            elapsed_ms: answer.elapsed_ms,
+            free: false,
+        };
+        history::add(&mut tried, this);
+    }
+    answer.tell_history(&tried);
 }
 
 const fn word(status: Status) -> Word {

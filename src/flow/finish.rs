@@ -7,13 +7,16 @@ use super::Node;
 use super::decide;
 use super::permit;
 use super::pool;
+use super::retry;
 use super::start;
 use crate::attempt::Report;
 use crate::attempt::RunState;
 use crate::attempt::StopReason;
+use crate::clock::Timestamp;
 use crate::document::Answer;
 use crate::event::Event;
 use crate::event::Word;
+use crate::history::Tried;
 use crate::id::TaskId;
 use crate::journal::Fact;
 use crate::journal::Phase;
@@ -175,7 +178,20 @@ fn reported(node: &mut Node, id: TaskId, claim: &str, report: &Report) -> Result
             return let_go(node, claim);
         }
         if report.class == Some(FailureClass::LeaseLost) && may_go_elsewhere(node, id)? {
-            return pool::release::try_elsewhere(node, id, "its member lost touch with the share");
+            let Some(tried) = node
+                .journal
+                .known(id)
+                .map(|known| retry::cut_off(known, report))
+            else {
+                return Ok(());
+            };
+            let why = "its member lost touch with the share";
+            return pool::release::try_elsewhere(node, id, tried, why);
+        }
+        retry::pause_profile(node, claim, report)?;
+        if let retry::Next::Again(tried, not_before) = retry::after(node, id, report) {
+            retry::tell(node, id, &tried, not_before);
+            return again(node, id, claim, tried, not_before);
         }
         node.journal.record(Fact::Finished { id })?;
     }
@@ -183,6 +199,12 @@ fn reported(node: &mut Node, id: TaskId, claim: &str, report: &Report) -> Result
         return Ok(());
     };
     fill(&mut answer, report);
+    // After a crash the same follows from the same report, but for another attempt: that was decided against.
+    if let retry::Next::GivenUp(status, why) = retry::after(node, id, report) {
+        answer.status = status;
+        let said = report.detail.as_deref().unwrap_or("says no more");
+        answer.detail = Some(format!("{why} failed: {said}"));
+    }
     if let Some((status, why)) = node.now.stops.get(&id)
         && *status == report.status
     {
@@ -196,7 +218,7 @@ fn may_go_elsewhere(node: &mut Node, id: TaskId) -> Result<bool, Error> {
     let Some(known) = node.journal.known(id) else {
         return Ok(false);
     };
-    if !pool::is_pooled(known) || known.starts >= allowed_attempts(node, id) {
+    if !pool::is_pooled(known) || known.counted() >= allowed_attempts(node, id) {
         return Ok(false);
     }
     let lane = known.lane();
@@ -246,12 +268,16 @@ fn lost(node: &mut Node, id: TaskId, claim: &str, ended: u32) -> Result<(), Erro
     // What cannot be sealed or written down comes here again in every round.
     node.tell_once("lost", &format!("{claim} {ended}"), &event);
     let allowed = allowed_attempts(node, id);
-    let starts = node.journal.known(id).map_or(0, |known| known.starts);
-    if starts < allowed && node.journal.known(id).is_some_and(pool::is_pooled) {
-        return pool::release::try_elsewhere(node, id, "the executor vanished");
-    }
+    let Some(known) = node.journal.known(id) else {
+        return Ok(());
+    };
+    let starts = known.counted();
     if starts < allowed {
-        return again(node, id, claim);
+        let tried = retry::vanished(node, known);
+        if pool::is_pooled(known) {
+            return pool::release::try_elsewhere(node, id, tried, "the executor vanished");
+        }
+        return again(node, id, claim, tried, None);
     }
     let (status, detail) = if allowed > 1 {
         (
@@ -284,15 +310,25 @@ pub(super) fn allowed_attempts(node: &Node, id: TaskId) -> u32 {
 
 /// Puts it in line for its next attempt. Nothing of the share is asked: whether the share answers now says nothing
 /// about the task. The start takes a fresh claim, as after every start that was interrupted.
-fn again(node: &mut Node, id: TaskId, claim: &str) -> Result<(), Error> {
+fn again(
+    node: &mut Node,
+    id: TaskId,
+    claim: &str,
+    tried: Tried,
+    not_before: Option<Timestamp>,
+) -> Result<(), Error> {
     let Some(known) = node.journal.known(id) else {
         return Ok(());
     };
+    if pool::is_pooled(known) {
+        return pool::release::try_again(node, id, tried, not_before);
+    }
     let file = known.file.as_deref().unwrap_or(claim).to_owned();
     node.journal.record(Fact::Again {
         id,
         claim: file,
-        not_before: None,
+        not_before,
+        tried: Some(tried),
     })?;
     node.now.suspects.insert(id);
     node.line_up(id);

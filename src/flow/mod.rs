@@ -7,12 +7,14 @@
 //! | `park` | `processing/` ⇄ `pending-ack/`, by decisions of approvers |
 //! | `start` | marker, looks, journal, executor |
 //! | `permit` | the last look; the agent goes |
+//! | `retry` | an attempt that failed → the next one |
 //! | `finish` | an executor's report → a decided outcome |
 //! | `decide` | an outcome is sealed and journalled |
 //! | `commit` | `processing/` → `done/` or `rejected/`, reveal, close |
 //! | [`receipt`] | how far a task is, for a sender that asked |
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
+//! | [`submission`] | the same work a second time → refused |
 //! | `cancel` | the sender's wish, and how it is honoured |
 //! | [`grant`] | in a pool: the sender lets one claim start, or refuses it |
 //! | [`granted`] | in a pool: the sender's leave to start, and a claim that is given back |
@@ -53,11 +55,13 @@ mod receive;
 pub mod recover;
 mod refuse;
 mod replay;
+mod retry;
 pub mod root;
 pub mod round;
 pub mod send;
 mod skew;
 mod start;
+pub mod submission;
 mod view;
 
 use std::collections::BTreeMap;
@@ -101,6 +105,7 @@ use crate::planted;
 use crate::planted::Bug;
 use crate::policy::Approver;
 use crate::policy::PeerPolicy;
+use crate::policy::Retry;
 use crate::profile::Profile;
 use crate::reason::Reason;
 use crate::share::ShareError;
@@ -167,6 +172,8 @@ pub struct Settings {
     pub lost_max: Option<Duration>,
     /// The one task that may be started, where it is run by hand; any where `None`.
     pub only: Option<TaskId>,
+    /// How what failed is tried again.
+    pub retry: Retry,
     /// Longest time between two rounds until the next heartbeat, which tells it, in milliseconds.
     pub poll_ms: u64,
 }

@@ -10,6 +10,7 @@ use super::pool;
 use super::receipt;
 use super::refuse;
 use super::replay;
+use super::submission;
 use crate::clock::Timestamp;
 use crate::document::Context;
 use crate::document::Kind;
@@ -245,6 +246,9 @@ pub(super) fn fresh(
         outcome: None,
         file: None,
         back: None,
+        tried: Vec::new(),
+        spared: 0,
+        key: task.and_then(|task| submission::key(lane, task)),
     }
 }
 
@@ -260,6 +264,11 @@ fn admit(node: &mut Node, lane: &Lane, claim: &ClaimName, proved: &Proved) -> Re
     if proved.legacy && task.created.plus(limits::LEGACY_WINDOW) < known.admitted {
         let refusal = Refusal::new(Reason::Expired, &format!("made {}", task.created));
         return refused(node, claim, known, &refusal);
+    }
+    if let Some(first) = submission::first(node, claim.id, &known) {
+        known.key = None;
+        record(node, claim, known)?;
+        return submission::refuse(node, claim.id, first);
     }
     let verdict = judged(node, &lane.from, proved);
     let event = Event::of(Word::TaskAdmit)

@@ -21,6 +21,7 @@ use super::pool;
 use super::receipt;
 use super::receive;
 use super::recover;
+use super::retry;
 use super::skew;
 use super::start;
 use crate::attempt::StopReason;
@@ -89,6 +90,8 @@ impl Node {
         look::take(self);
         let pass = finish::pass(self);
         round.ended = self.bear("attempts", "", pass)?.unwrap_or(0);
+        let pass = retry::end_pauses(self);
+        self.bear("pauses", "", pass)?;
         let pass = stop_what_must(self);
         self.bear("stop", "", pass)?;
         let pass = stop_what_is_cut_off(self);

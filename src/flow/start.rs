@@ -15,6 +15,7 @@ use super::receipt;
 use super::receive;
 use super::receive::Proved;
 use super::receive::Reading;
+use super::retry;
 use crate::attempt::Lineage;
 use crate::attempt::Plan;
 use crate::document::Step;
@@ -104,6 +105,7 @@ pub(super) fn is_due(node: &Node, id: TaskId) -> bool {
         && !node.now.beats.is_foreign_to(&known.from)
         && !halted
         && !lacks_room(node, id)
+        && !node.is_paused_for(id)
 }
 
 /// Whether it was proved before and what its profile needs is still held: then nothing of the share is asked.
@@ -128,7 +130,13 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
     let Some(profile) = node.settings.profiles.get(&terms.profile).cloned() else {
         return Ok(false);
     };
-    if slots::wait(node.settings.slots, &profile, &running(node)).is_some() {
+    if node.journal.paused(&profile.name).is_some() && pool::is_pooled(&known) {
+        pool::release::unfit(node, id, "its member's profile is paused")?;
+        return Ok(false);
+    }
+    if node.journal.paused(&profile.name).is_some()
+        || slots::wait(node.settings.slots, &profile, &running(node)).is_some()
+    {
         node.now.profiles.insert(id, profile.name);
         return Ok(false);
     }
@@ -154,6 +162,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         task: id,
         claim: claim.stem(),
         attempt: number,
+        brief: retry::is_brief(&known),
         from: Party::from(&known.from),
         lineage: lineage(&proved.task),
         profile: profile.clone(),

@@ -8,10 +8,13 @@ use super::Error;
 use super::Granted;
 use super::Known;
 use crate::clock::Timestamp;
+use crate::history::Tried;
 use crate::id::Digest;
 use crate::id::NodeName;
 use crate::id::Nonce;
+use crate::id::ProfileName;
 use crate::id::TaskId;
+use crate::outcome::FailureClass;
 use crate::outcome::Status;
 
 /// An approval that was verified and accepted.
@@ -37,6 +40,33 @@ pub struct Back {
     /// Whether it was started under this claim. Its marker stays then; else it goes, and the claim is released.
     pub ran: bool,
     /// Why, for people.
+    pub why: String,
+    /// What came of the attempt under this claim, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tried: Option<Tried>,
+}
+
+/// What makes two tasks submissions of the same work: sender, addressee and the idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Key {
+    /// Digest over the three.
+    pub mark: Digest,
+    /// Which submission of it this task is, by the sender's count.
+    pub submission: u32,
+}
+
+/// A profile under which nothing is started for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// Since when.
+    pub at: Timestamp,
+    /// Until when, unless somebody ends it before.
+    pub until: Timestamp,
+    /// What an attempt under it failed of.
+    pub class: FailureClass,
+    /// What that attempt said, for people.
     pub why: String,
 }
 
@@ -117,6 +147,23 @@ pub enum Fact {
         claim: String,
         /// Not to be started before this.
         not_before: Option<Timestamp>,
+        /// What came of the attempt, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        tried: Option<Tried>,
+    },
+    /// Nothing is started under a profile for now.
+    Paused {
+        /// The profile.
+        profile: ProfileName,
+        /// Why, and until when.
+        pause: Pause,
+    },
+    /// A profile may be used again: somebody says so, or its time has passed.
+    Mended {
+        /// The profile.
+        profile: ProfileName,
+        /// When.
+        at: Timestamp,
     },
     /// The outcome is decided and its sealed bytes are in the spool.
     Decided {
@@ -224,7 +271,11 @@ impl Fact {
     #[must_use]
     pub const fn task(&self) -> Option<TaskId> {
         match self {
-            Self::Born { .. } | Self::Adopted | Self::Seen { .. } => None,
+            Self::Born { .. }
+            | Self::Adopted
+            | Self::Seen { .. }
+            | Self::Paused { .. }
+            | Self::Mended { .. } => None,
             Self::Admitted { id, .. }
             | Self::Held { id, .. }
             | Self::Parked { id, .. }
@@ -260,7 +311,9 @@ impl Fact {
             | Self::Granted { at, .. }
             | Self::Refused { at, .. }
             | Self::Released { at, .. }
+            | Self::Mended { at, .. }
             | Self::Closed { at, .. } => Some(*at),
+            Self::Paused { pause, .. } => Some(pause.at),
             _ => None,
         }
     }
@@ -280,6 +333,8 @@ impl Fact {
             Self::Unstarted { .. } => "unstarted",
             Self::Finished { .. } => "finished",
             Self::Again { .. } => "again",
+            Self::Paused { .. } => "paused",
+            Self::Mended { .. } => "mended",
             Self::Decided { .. } => "decided",
             Self::Found { .. } => "found",
             Self::Returned { .. } => "returned",

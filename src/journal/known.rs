@@ -6,7 +6,10 @@ use serde::Serialize;
 use super::Approval;
 use super::Back;
 use super::Fact;
+use super::Key;
 use crate::clock::Timestamp;
+use crate::history;
+use crate::history::Tried;
 use crate::id::Digest;
 use crate::id::NodeName;
 use crate::id::Party;
@@ -75,6 +78,15 @@ pub struct Known {
     /// How it is given back, while that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<Back>,
+    /// What came of its attempts that are over, the latest last.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tried: Vec<Tried>,
+    /// How many starts cost no attempt.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spared: u32,
+    /// What it shares with every other submission of the same work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
 }
 
 /// An outcome that is decided: the sealed bytes wait here until they are on the share.
@@ -87,6 +99,14 @@ pub struct Outcome {
     pub sealed: String,
 }
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
 /// A journal of an earlier version does not say: then nothing is started twice.
 const fn once() -> u32 {
     1
@@ -97,6 +117,20 @@ impl Known {
     #[must_use]
     pub fn lane(&self) -> Lane {
         Lane::new(self.from.clone(), self.to.clone())
+    }
+
+    /// Returns how many starts count against the most attempts.
+    #[must_use]
+    pub const fn counted(&self) -> u32 {
+        self.starts.saturating_sub(self.spared)
+    }
+
+    /// Notes what came of an attempt.
+    fn try_over(&mut self, tried: Option<&Tried>) {
+        if let Some(tried) = tried {
+            self.spared = self.spared.saturating_add(u32::from(tried.free));
+            history::add(&mut self.tried, tried.clone());
+        }
     }
 
     /// Returns whether a copy of its file that comes back would be refused by its own time: no window that is forgiven
@@ -170,8 +204,12 @@ impl Known {
                 }
             }
             Fact::Again {
-                claim, not_before, ..
+                claim,
+                not_before,
+                tried,
+                ..
             } if matches!(self.phase, Phase::Started | Phase::Finished) && !decided => {
+                self.try_over(tried.as_ref());
                 self.claim.clone_from(claim);
                 self.file = None;
                 self.phase = Phase::Admitted;
@@ -194,6 +232,7 @@ impl Known {
             }
             Fact::Found { file, .. } => self.file = (*file != self.claim).then(|| file.clone()),
             Fact::Returned { back, .. } if !decided && self.phase != Phase::Parked => {
+                self.try_over(back.tried.as_ref());
                 self.back = Some(back.clone());
                 self.phase = Phase::Returned;
             }
@@ -215,4 +254,7 @@ pub struct Closed {
     pub status: Status,
     /// The claim its outcome belongs to.
     pub claim: String,
+    /// What it shares with every other submission of the same work, where an agent may have run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
 }

@@ -12,12 +12,15 @@
 
 mod fact;
 mod grants;
+mod keys;
 mod known;
 mod tape;
 
 pub use fact::Approval;
 pub use fact::Back;
 pub use fact::Fact;
+pub use fact::Key;
+pub use fact::Pause;
 pub use grants::Granted;
 pub use known::Closed;
 pub use known::Known;
@@ -31,6 +34,7 @@ use std::collections::BTreeMap;
 use crate::clock::Timestamp;
 use crate::disk;
 use crate::id::Nonce;
+use crate::id::ProfileName;
 use crate::id::TaskId;
 use crate::limits;
 
@@ -70,6 +74,9 @@ pub struct Journal {
     /// Tasks of pools that this node held and holds no more.
     left: BTreeMap<TaskId, Known>,
     grants: grants::Grants,
+    keys: keys::Keys,
+    /// Profiles under which nothing is started for now.
+    paused: BTreeMap<ProfileName, Pause>,
     birth: Timestamp,
     instance: Nonce,
     latest: Timestamp,
@@ -104,6 +111,8 @@ impl Journal {
             closed: BTreeMap::new(),
             left: BTreeMap::new(),
             grants: grants::Grants::default(),
+            keys: keys::Keys::default(),
+            paused: BTreeMap::new(),
             birth: now,
             instance,
             latest: Timestamp::from_unix(0),
@@ -136,6 +145,8 @@ impl Journal {
             closed: BTreeMap::new(),
             left: BTreeMap::new(),
             grants: grants::Grants::default(),
+            keys: keys::Keys::default(),
+            paused: BTreeMap::new(),
             birth: Timestamp::from_unix(0),
             instance: Nonce::from_bits(0),
             latest: Timestamp::from_unix(0),
@@ -171,6 +182,33 @@ impl Journal {
     #[must_use]
     pub fn granted(&self, id: TaskId) -> Option<&Granted> {
         self.grants.get(id)
+    }
+
+    /// Returns the task of which another one with this key would be a second submission: it is open, or it is
+    /// remembered and an agent may have run for it. A later submission than that one, by the sender's own count, is
+    /// another try.
+    #[must_use]
+    pub fn submitted(&self, key: &Key) -> Option<TaskId> {
+        let id = self.keys.get(&key.mark)?;
+        if self.open.contains_key(&id) {
+            return Some(id);
+        }
+        let known = self.closed.get(&id).and_then(|closed| closed.key);
+        let known = known.or_else(|| self.left.get(&id).and_then(|left| left.key));
+        known
+            .filter(|known| known.submission >= key.submission)
+            .map(|_| id)
+    }
+
+    /// Returns why nothing is started under a profile, and until when.
+    #[must_use]
+    pub fn paused(&self, profile: &ProfileName) -> Option<&Pause> {
+        self.paused.get(profile)
+    }
+
+    /// Returns every profile under which nothing is started for now.
+    pub fn all_paused(&self) -> impl Iterator<Item = (&ProfileName, &Pause)> {
+        self.paused.iter()
     }
 
     /// Returns every task that is not closed.
@@ -250,6 +288,9 @@ impl Journal {
         self.left
             .retain(|_, left| now <= left.expires.plus(limits::MEMORY_AFTER_EXPIRY));
         self.grants.forget(now);
+        let (open, closed, left) = (&self.open, &self.closed, &self.left);
+        self.keys
+            .retain(|id| open.contains_key(id) || closed.contains_key(id) || left.contains_key(id));
     }
 
     /// Moves the birth back, so that older tasks are accepted: the operator says that none of them ran.
@@ -286,6 +327,10 @@ impl Journal {
                 .line(),
             );
         }
+        for (profile, pause) in &self.paused {
+            let (profile, pause) = (profile.clone(), pause.clone());
+            lines.push_str(&Fact::Paused { profile, pause }.line());
+        }
         lines.push_str(&self.grants.lines());
         self.tape
             .replace(lines.as_bytes())
@@ -306,7 +351,14 @@ impl Journal {
             }
             Fact::Adopted => self.birth = Timestamp::from_unix(0),
             Fact::Seen { .. } => {}
+            Fact::Paused { profile, pause } => {
+                self.paused.insert(profile.clone(), pause.clone());
+            }
+            Fact::Mended { profile, .. } => {
+                self.paused.remove(profile);
+            }
             Fact::Open { id, known } => {
+                self.keys.note(*id, known.key);
                 let home = match known.has_left() {
                     true => &mut self.left,
                     false => &mut self.open,
@@ -328,6 +380,7 @@ impl Journal {
                 applied.map_err(|why| contradiction(fact.word(), *id, why))?;
             }
             Fact::Shut { id, closed } => {
+                self.keys.note(*id, closed.key);
                 self.closed.insert(*id, closed.clone());
             }
             Fact::Admitted { id, known, .. } => {
@@ -335,6 +388,7 @@ impl Journal {
                     return Err(contradiction("admitted", *id, "the id is known already"));
                 }
                 self.left.remove(id);
+                self.keys.note(*id, known.key);
                 self.open.insert(*id, (**known).clone());
             }
             Fact::Closed { id, status, .. } => {
@@ -342,7 +396,10 @@ impl Journal {
                     .open
                     .remove(id)
                     .ok_or_else(|| contradiction("closed", *id, "the task is not open"))?;
+                // What never ran may be sent again under its key.
+                let key = known.key.filter(|_| known.starts > 0);
                 let closed = Closed {
+                    key,
                     digest: known.digest,
                     expires: known.expires,
                     status: *status,

@@ -37,6 +37,9 @@ fn known() -> Known {
         outcome: None,
         file: None,
         back: None,
+        tried: Vec::new(),
+        spared: 0,
+        key: None,
     }
 }
 
@@ -239,6 +242,7 @@ fn what_left_is_remembered_and_may_come_again() {
         not_before: None,
         ran: true,
         why: "the executor vanished".into(),
+        tried: None,
     };
     journal.record(Fact::Returned { id: id(1), back }).unwrap();
     journal.sync().unwrap();

@@ -155,6 +155,11 @@ fn title(event: &Event) -> (String, Tone) {
         ),
         Word::ShareBack => ("the share is back".to_owned(), Tone::Good),
         Word::DiskLow => ("too little space; nothing is claimed".to_owned(), Tone::Bad),
+        Word::ProfilePause => (
+            "a profile is paused: nothing starts under it".to_owned(),
+            Tone::Bad,
+        ),
+        Word::ProfileResume => ("a profile is used again".to_owned(), Tone::Good),
         Word::PeerSilent => (format!("{peer} is silent"), Tone::Bad),
         Word::PeerBack => (format!("{peer} is back"), Tone::Good),
         Word::HaltSeen => ("halted; nothing starts".to_owned(), Tone::Bad),

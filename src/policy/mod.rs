@@ -19,11 +19,13 @@ use crate::units::Rate;
 mod judge;
 #[cfg(test)]
 mod oracle;
+mod retry;
 mod terms;
 #[cfg(test)]
 mod tests;
 
 pub use judge::judge;
+pub use retry::Retry;
 
 words! {
     /// When a task of a peer waits for an approval. What the profile demands is demanded on top of it.

@@ -113,6 +113,14 @@ pub(super) fn look(scene: &Scene, wrong: &mut Vec<Wrong>) -> Option<LocalView> {
         wrong.push(Wrong::new("unserved", &scene.node, text));
     }
     tell_unapprovable(scene, &journal, wrong);
+    for (profile, pause) in journal.all_paused() {
+        let (until, class, why) = (pause.until, pause.class, &pause.why);
+        let text = format!(
+            "nothing starts under profile '{profile}' until {until} ({class}: {why}): \
+             'dispatch resume --profile {profile}' once it is mended"
+        );
+        wrong.push(Wrong::new("profile_paused", &scene.node, text));
+    }
     Some(view)
 }
 

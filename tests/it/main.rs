@@ -23,6 +23,7 @@ mod pool;
 mod pooled;
 mod programs;
 mod receipts;
+mod retry;
 mod sealed;
 mod settings;
 mod supply;

@@ -225,6 +225,7 @@ impl Seat {
             free_bytes_min: 0,
             lost_max: None,
             only: None,
+            retry: crate::plan::retry(),
             poll_ms: state.plan.poll / MS,
         }
     }
@@ -327,6 +328,7 @@ impl Seat {
         let mut state = self.world.state();
         let wish = state.plan.errands[errand].clone();
         task.idempotent = wish.idempotent;
+        task.idempotency_key = wish.keyed.then(|| "the work".to_owned());
         task.max_attempts = wish.idempotent.then_some(ATTEMPTS_MAX);
         task.require_ack = wish.needs_ack;
         task.expires = now.plus(Duration::from_secs(wish.lives));
@@ -379,20 +381,7 @@ impl Seat {
         let Ok(sealed) = dispatch::envelope::seal(&keys(), &context, now, &task.body()) else {
             return;
         };
-        let story = Story {
-            errand,
-            digest: dispatch::id::Digest::of(&sealed),
-            file: None,
-            is_told: false,
-            is_denied: false,
-            starts: BTreeMap::new(),
-            commits: 0,
-            approved: None,
-            cancels: Vec::new(),
-            marked: 0,
-            excused: 0,
-            outcome: None,
-        };
+        let story = Story::of(errand, dispatch::id::Digest::of(&sealed));
         self.world.state().oracle.stories.insert(task.id, story);
     }
 

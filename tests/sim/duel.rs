@@ -139,6 +139,7 @@ pub fn of(seed: u64) -> Plan {
 
 fn errand(dice: &mut Dice) -> Errand {
     Errand {
+        keyed: false,
         at: dice.within(0, 3) * SECOND,
         idempotent: dice.once_in(2),
         needs_ack: false,

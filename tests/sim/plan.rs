@@ -1,6 +1,8 @@
 //! What a seed means: the share, who does what and when, and what goes wrong how often. Each seed draws its own small
 //! set of faults (Groce and others, "Swarm testing", 2012): where everything goes wrong, nothing gets far enough.
 
+use dispatch::policy::Retry;
+
 use crate::dice::Dice;
 use crate::duel;
 use crate::duel::Ambush;
@@ -102,6 +104,19 @@ pub struct Errand {
     pub not_before: u64,
     /// Someone copies the sealed file into the lane again.
     pub copies: u8,
+    /// All errands of the plan are the same piece of work.
+    pub keyed: bool,
+}
+
+/// How nodes try again: so soon that much happens within a schedule.
+pub fn retry() -> Retry {
+    let seconds = std::time::Duration::from_secs;
+    Retry {
+        pause: seconds(2),
+        pause_max: seconds(5),
+        wait_max: seconds(60),
+        mend: seconds(15),
+    }
 }
 
 /// What executors do.
@@ -174,9 +189,12 @@ impl Plan {
             Export::Local => Caches::Off,
             _ => dice.one_of(&[Caches::Ticks, Caches::Ticks, Caches::Counted, Caches::Off]),
         };
-        let errands = (0..dice.one_of(&[1, 1, 1, 2, 2, 3]))
+        let mut errands: Vec<Errand> = (0..dice.one_of(&[1, 1, 1, 2, 2, 3]))
             .map(|_| errand(dice, quiet_from, members > 0))
             .collect();
+        // The members of a pool do not know one another's keys.
+        let keyed = members == 0 && seed % 4 == 1;
+        errands.iter_mut().for_each(|errand| errand.keyed = keyed);
         let often = dice.one_of(&[2, 3, 4, 8]);
         Self {
             seed,
@@ -225,6 +243,7 @@ fn errand(dice: &mut Dice, quiet_from: u64, is_pooled: bool) -> Errand {
         },
         // In a pool a stranger's copy may be claimed by another member, so that only a grant keeps it from running.
         copies: if dice.once_in(6) && !is_pooled { 2 } else { 0 },
+        keyed: false,
     }
 }
 

@@ -100,6 +100,18 @@ fn report(now: Timestamp, status: Status, log: &[u8]) -> Report {
     }
 }
 
+/// What agents fail of.
+const FAILURES: &[FailureClass] = &[
+    FailureClass::Agent,
+    FailureClass::Overloaded,
+    FailureClass::RateLimit,
+    FailureClass::PromptTooLong,
+    FailureClass::Refused,
+    FailureClass::NoResult,
+    FailureClass::RateLimit,
+    FailureClass::Auth,
+];
+
 impl State {
     /// An executor has its agent ready, if nobody made the run directory void.
     pub fn comes(&mut self, host: usize, stem: &str) {
@@ -186,7 +198,22 @@ impl State {
             return;
         }
         let status = if fails { Status::Error } else { Status::Ok };
-        run.state = RunState::Finished(Box::new(report(now, status, &run.log)));
+        let mut ended = report(now, status, &run.log);
+        let id = run.plan.task;
+        if fails {
+            // Of the name, not of the dice: what else a seed means stays as it is.
+            let number = usize::from(Digest::of(stem.as_bytes()).as_bytes()[0]);
+            ended.class = Some(FAILURES[number % FAILURES.len()]);
+            let is_limit = ended.class == Some(FailureClass::RateLimit);
+            ended.retry_at = is_limit.then(|| now.plus(std::time::Duration::from_secs(20)));
+        }
+        let (class, reset) = (ended.class, ended.retry_at);
+        run.state = RunState::Finished(Box::new(ended));
+        if let Some(story) = self.oracle.stories.get_mut(&id) {
+            let is_free = matches!(class, Some(FailureClass::RateLimit | FailureClass::Auth));
+            story.spared += u32::from(is_free);
+            story.reset = reset.map(|at| at.unix());
+        }
         self.note(|| format!("agent of {stem} ends: {status}"));
     }
 }

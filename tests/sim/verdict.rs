@@ -1,5 +1,7 @@
 //! The end of a schedule: what must have come of every task.
 
+use std::collections::BTreeMap;
+
 use dispatch::entry::ClaimName;
 use dispatch::entry::ControlKind;
 use dispatch::entry::ControlName;
@@ -17,6 +19,28 @@ use crate::world::State;
 
 /// How often a task may be started that may be started again.
 pub const ATTEMPTS_MAX: u32 = 3;
+
+impl Story {
+    /// Returns the story of a task of which nothing has happened yet.
+    pub const fn of(errand: usize, digest: Digest) -> Self {
+        Self {
+            errand,
+            digest,
+            file: None,
+            is_told: false,
+            is_denied: false,
+            starts: BTreeMap::new(),
+            spared: 0,
+            reset: None,
+            commits: 0,
+            approved: None,
+            cancels: Vec::new(),
+            marked: 0,
+            excused: 0,
+            outcome: None,
+        }
+    }
+}
 
 impl State {
     /// An agent is started under a claim: only once, and not where another had taken it before its marker was there,
@@ -41,6 +65,35 @@ impl State {
         }
     }
 
+    /// An agent is started: not before the time that its provider named, and not for work that was begun under another
+    /// id.
+    pub fn judge_retry(&mut self, host: usize, id: TaskId, wall: i64) {
+        let Some(story) = self.oracle.stories.get(&id) else {
+            return;
+        };
+        let total: u32 = story.starts.values().sum();
+        let stepped = self.hosts[host].stepped.is_some();
+        if let Some(reset) = story.reset.filter(|reset| wall < *reset)
+            && !stepped
+            && self.plan.members == 0
+        {
+            self.fail(format!(
+                "{id} comes before the time that was named, by {} s",
+                reset - wall
+            ));
+        }
+        if total > 1 {
+            self.cover("tried again", || id.to_string());
+        }
+        let is_keyed = self.plan.errands.iter().all(|errand| errand.keyed);
+        let is_keyed = is_keyed && !self.oracle.rolled_back;
+        let mut others = self.oracle.stories.iter();
+        let other = others.find(|(other, story)| **other != id && !story.starts.is_empty());
+        if let Some((other, _)) = other.filter(|_| is_keyed) {
+            self.fail(format!("one key, one run: {id} is started, as {other} was"));
+        }
+    }
+
     /// What must be so once everything has come to rest.
     pub fn judge_end(&mut self) {
         let stories: Vec<(TaskId, Story)> = self
@@ -49,6 +102,10 @@ impl State {
             .iter()
             .map(|(id, story)| (*id, story.clone()))
             .collect();
+        let ran = stories.iter().any(|(_, story)| !story.starts.is_empty());
+        if ran && stories.len() > 1 && self.plan.errands.iter().all(|errand| errand.keyed) {
+            self.cover("same work again", String::new);
+        }
         for (id, story) in stories {
             let Some(file) = story.file else {
                 if story.is_told {

@@ -88,9 +88,11 @@ const MUST_HAPPEN: &[&str] = &[
     "reply lost",
     "rollback",
     "server restarts",
+    "same work again",
     "stale listing",
     "stale name",
     "takeover",
+    "tried again",
     "written in steps",
 ];
 /// From so many schedules on.

@@ -32,6 +32,7 @@ fn asked(profile: &Profile, dangerous: bool, request: &str) -> Invocation {
         from: &from,
         task,
         attempt: 2,
+        brief: false,
         request,
         session: SESSION,
     })

@@ -8,6 +8,7 @@ mod policy;
 #[cfg(test)]
 mod tests;
 
+pub use node::RETRY;
 pub use node::SHARE;
 pub use node::TOP;
 pub use node::WATCH;
@@ -59,6 +60,12 @@ pub const TABLES: &[Table] = &[
         header: "share",
         about: "The folders on the share.",
         keys: SHARE,
+    },
+    Table {
+        header: "retry",
+        about: "How an attempt that failed is followed by another, where the task is idempotent and attempts are left \
+         (`docs/QUEUE.md`, Retry). Pauses are shortened by chance, by up to half.",
+        keys: RETRY,
     },
     Table {
         header: "peer.NAME",

@@ -169,3 +169,37 @@ pub const SHARE: &[Key] = &[
          is smaller. The last two days are neither counted nor taken. Not set: everything.",
     ),
 ];
+
+/// Keys of `[retry]`.
+pub const RETRY: &[Key] = &[
+    key(
+        "pause",
+        "duration",
+        "\"30s\"",
+        "\"5s\"",
+        "Time before the second attempt; it doubles with each further one.",
+    ),
+    key(
+        "pause_max",
+        "duration",
+        "\"15m\"",
+        "\"1h\"",
+        "The longest of these pauses.",
+    ),
+    key(
+        "wait_max",
+        "duration",
+        "\"6h\"",
+        "\"1d\"",
+        "Longest wait for the time that a provider names when it refuses more work for now. A task whose provider \
+         names a later one ends with that failure.",
+    ),
+    key(
+        "mend",
+        "duration",
+        "\"1h\"",
+        "\"15m\"",
+        "How long nothing is started under a profile whose credential was refused or whose account cannot pay, unless \
+         somebody says `dispatch resume --profile NAME` before.",
+    ),
+];

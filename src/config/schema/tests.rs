@@ -36,7 +36,7 @@ fn the_table_lists_exactly_the_keys_that_are_read() {
         let mut listed: BTreeSet<&str> = table.keys.iter().map(|key| key.name).collect();
         if table.header.is_empty() {
             listed.extend([
-                "watch", "share", "peer", "pool", "approver", "profile", "notify",
+                "watch", "share", "retry", "peer", "pool", "approver", "profile", "notify",
             ]);
         }
         assert_eq!(known, listed, "[{}]", table.header);
@@ -62,6 +62,7 @@ fn the_table_has_the_defaults_that_are_used() {
         render::top(&config),
         render::watch(&config),
         render::share(&config),
+        render::retry(&config),
         render::of_peer(&PeerPolicy::default()),
         render::of_pool(
             &["gpu1", "gpu2"]

@@ -121,6 +121,9 @@ fn proved_one(node: &mut Node, lane: &Lane, proved: &Proved) -> Choice {
     let Some(profile) = node.settings.profiles.get(&terms.profile).cloned() else {
         return later;
     };
+    if node.journal.paused(&profile.name).is_some() {
+        return later;
+    }
     if is_busy(node, &profile) {
         return Choice::Leave(Left::Busy(profile.name));
     }

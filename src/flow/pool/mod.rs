@@ -177,6 +177,8 @@ pub(super) fn inherit(node: &Node, claim: &ClaimName, known: &mut Known) -> Resu
     if let Some(left) = node.journal.left(claim.id) {
         known.starts = known.starts.max(left.starts);
         known.misses = left.misses;
+        known.spared = left.spared;
+        known.tried.clone_from(&left.tried);
         known.approval.clone_from(&left.approval);
     }
     Ok(())

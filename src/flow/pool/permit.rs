@@ -67,7 +67,7 @@ pub(in crate::flow) fn may_start(
         // A share that is in doubt; or a lane that this node does not serve any more: its claims are left to expire.
         return Ok(false);
     }
-    if known.starts >= finish::allowed_attempts(node, id) {
+    if known.counted() >= finish::allowed_attempts(node, id) {
         used_up(node, id, is_idempotent)?;
         return Ok(false);
     }
@@ -140,6 +140,7 @@ pub(super) const fn never_ran(why: String) -> Back {
         not_before: None,
         ran: false,
         why,
+        tried: None,
     }
 }
 
@@ -158,7 +159,7 @@ fn refused(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> {
 pub(super) fn used_up(node: &mut Node, id: TaskId, is_idempotent: bool) -> Result<(), Error> {
     let starts = node.journal.known(id).map_or(0, |known| known.starts);
     let (status, detail) = if is_idempotent {
-        let why = format!("it was started {starts} times, and none of them came to an end");
+        let why = format!("it was started {starts} times, and none of them came to a good end");
         (Status::Poison, why)
     } else {
         let why = "it was started, and how that ended is not known; it is not run again";
@@ -167,7 +168,9 @@ pub(super) fn used_up(node: &mut Node, id: TaskId, is_idempotent: bool) -> Resul
     let Some(mut answer) = decide::blank(node, id, status) else {
         return Ok(());
     };
-    answer.class = Some(FailureClass::ExecutorLost);
+    let known = node.journal.known(id);
+    let last = known.and_then(|known| known.tried.last()?.class);
+    answer.class = last.or(Some(FailureClass::ExecutorLost));
     answer.detail = Some(detail);
     decide::decide(node, id, answer)
 }
@@ -207,8 +210,10 @@ pub(in crate::flow) fn mark(
         fence::leave(node, id, "another member took it before it was started")?;
         return Ok(None);
     }
-    let starts = known.starts.max(starts_in(&listing, id, Some(claim)));
-    if starts >= finish::allowed_attempts(node, id) {
+    let marked = starts_in(&listing, id, Some(claim));
+    let starts = known.starts.max(marked);
+    // What cost nothing left no marker.
+    if known.counted().max(marked) >= finish::allowed_attempts(node, id) {
         // It was not started under this claim, and never will be.
         node.transport.remove(&processing, &marker)?;
         used_up(node, id, is_idempotent)?;

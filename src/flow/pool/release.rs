@@ -9,15 +9,18 @@ use super::candidate::Left;
 use super::fence;
 use super::is_pooled;
 use super::permit;
+use crate::clock::Timestamp;
 use crate::entry::ClaimName;
 use crate::event::Event;
 use crate::event::Word;
 use crate::flow::granted;
+use crate::history::Tried;
 use crate::id::TaskId;
 use crate::journal::Back;
 use crate::journal::Fact;
 use crate::journal::Phase;
 use crate::limits;
+use crate::outcome::FailureClass;
 use crate::place::Place;
 use crate::stage::Stage;
 use crate::transport::Advance;
@@ -33,13 +36,36 @@ pub(in crate::flow) fn give_back(node: &mut Node, id: TaskId, back: Back) -> Res
 }
 
 /// Another attempt, by whoever is free, after a pause that grows with the attempts.
-pub(in crate::flow) fn try_elsewhere(node: &mut Node, id: TaskId, why: &str) -> Result<(), Error> {
+pub(in crate::flow) fn try_elsewhere(
+    node: &mut Node,
+    id: TaskId,
+    tried: Tried,
+    why: &str,
+) -> Result<(), Error> {
     let starts = node.journal.known(id).map_or(1, |known| known.starts);
     let pause = limits::RETRY_PAUSE * starts.max(1);
     let back = Back {
         not_before: Some(node.clock.wall().plus(pause)),
         ran: true,
         why: why.to_owned(),
+        tried: Some(tried),
+    };
+    give_back(node, id, back)
+}
+
+/// Another attempt after one that failed, by whoever is free then.
+pub(in crate::flow) fn try_again(
+    node: &mut Node,
+    id: TaskId,
+    tried: Tried,
+    not_before: Option<Timestamp>,
+) -> Result<(), Error> {
+    let class = tried.class.map_or("error", FailureClass::as_str);
+    let back = Back {
+        not_before,
+        ran: true,
+        why: format!("attempt {} failed: {class}", tried.attempt),
+        tried: Some(tried),
     };
     give_back(node, id, back)
 }
@@ -124,6 +150,9 @@ fn finish(node: &mut Node, id: TaskId) -> Result<(), Error> {
         if known.attempts_max == 1 {
             granted::release(node, &lane, &claim, known.digest, &back.why)?;
         }
+    }
+    let is_free = back.tried.as_ref().is_some_and(|tried| tried.free);
+    if !back.ran || is_free {
         // Before anybody can claim it again: a marker counts as a start.
         node.transport
             .remove(&processing, &format!("{}.start", known.claim))?;

@@ -9,6 +9,7 @@ use crate::id::ProfileName;
 use crate::id::TaskId;
 use crate::journal::Journal;
 use crate::journal::Known;
+use crate::journal::Pause;
 use crate::journal::Phase;
 use crate::killswitch::Origin;
 use crate::limits;
@@ -105,13 +106,29 @@ fn waiting(scene: &Scene, journal: &Journal, lane: &Lane, id: TaskId, known: &Kn
     }
     let now = scene.sender.clock.wall();
     if let Some(moment) = known.not_before.filter(|moment| *moment > now) {
-        return Because::new(
-            "not_before",
-            format!("it is not tried again before {moment}"),
-        );
+        let text = match known.tried.last() {
+            Some(tried) => format!(
+                "attempt {} failed ({}); it is not tried again before {moment}",
+                tried.attempt,
+                tried
+                    .class
+                    .map_or(tried.status.as_str(), |class| class.as_str())
+            ),
+            None => format!("it is not started before {moment}"),
+        };
+        return Because::new("not_before", text);
     }
     if now > known.expires {
         return Because::new("expired", format!("it expired at {}", known.expires));
+    }
+    if let Some((profile, pause)) = paused(scene, journal, lane, known) {
+        let (until, class) = (pause.until, pause.class);
+        let text = format!(
+            "profile '{profile}' is paused here until {until} ({class}): {}",
+            crate::escape::excerpt(&pause.why, 200)
+        );
+        let because = Because::new("profile_paused", text);
+        return because.next(format!("dispatch resume --profile {profile}"));
     }
     if let Some(wait) = slot(scene, journal, lane, known) {
         return Because::new("waiting", format!("it {wait}{}", place(journal, id, known)));
@@ -136,14 +153,33 @@ fn halted(scene: &Scene, lane: &Lane) -> Option<String> {
     halt.map(ToString::to_string)
 }
 
-/// What it waits for, by the same arithmetic that the watcher uses.
-fn slot(scene: &Scene, journal: &Journal, lane: &Lane, known: &Known) -> Option<slots::Wait> {
+/// The profile it needs, where nothing is started under that for now.
+fn paused(
+    scene: &Scene,
+    journal: &Journal,
+    lane: &Lane,
+    known: &Known,
+) -> Option<(ProfileName, Pause)> {
+    // Read only where it matters: the task has to be proved for it.
+    journal.all_paused().next()?;
+    let name = profile_of(scene, lane, known)?;
+    let pause = journal.paused(&name)?.clone();
+    Some((name, pause))
+}
+
+/// The profile that a task asks for, or gets.
+fn profile_of(scene: &Scene, lane: &Lane, known: &Known) -> Option<ProfileName> {
     let task = task(scene, lane, known);
     let default = scene
         .peers
         .get(&lane.from)
         .map(|peer| peer.default_profile.clone());
-    let name = task.and_then(|task| task.profile).or(default)?;
+    task.and_then(|task| task.profile).or(default)
+}
+
+/// What it waits for, by the same arithmetic that the watcher uses.
+fn slot(scene: &Scene, journal: &Journal, lane: &Lane, known: &Known) -> Option<slots::Wait> {
+    let name = profile_of(scene, lane, known)?;
     let profile = scene.profiles.get(&name)?;
     let running: Vec<slots::Running> = journal
         .open_tasks()

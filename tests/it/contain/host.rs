@@ -163,6 +163,7 @@ pub fn plan(command: &[&str]) -> Plan {
         task: claim.id,
         claim: claim.stem(),
         attempt: 1,
+        brief: false,
         from: Party::parse("there").unwrap(),
         lineage: Lineage::default(),
         profile,

@@ -110,6 +110,7 @@ fn settings() -> Settings {
         free_bytes_min: 0,
         lost_max: None,
         only: None,
+        retry: dispatch::policy::Retry::default(),
         poll_ms: 1000,
     }
 }

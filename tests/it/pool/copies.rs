@@ -9,6 +9,7 @@ use dispatch::entry::QueuedName;
 use dispatch::event::Word;
 use dispatch::flow::Node;
 use dispatch::flow::send::Sent;
+use dispatch::outcome::FailureClass;
 use dispatch::outcome::Status;
 use dispatch::stage::Stage;
 
@@ -103,7 +104,8 @@ fn the_answer_that_came_first_stays_and_the_other_lies_beside_it() {
     rounds(&ground, &mut nodes, 2);
     let public = entry::public_result(sent.id);
     let first = bytes_of(&ground, Stage::Done, &public);
-    ground.members[0].shop.finish_all(Status::Error);
+    let shop = &ground.members[0].shop;
+    shop.fail_all(FailureClass::Refused, None);
     rounds(&ground, &mut nodes, 3);
     assert_eq!(
         bytes_of(&ground, Stage::Done, &public),

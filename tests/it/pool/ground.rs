@@ -135,6 +135,7 @@ fn settings(node: &str, peers: &[NodeName], count: usize, accept: bool) -> Setti
         free_bytes_min: 0,
         lost_max: None,
         only: None,
+        retry: dispatch::policy::Retry::default(),
         poll_ms: 1000,
     }
 }

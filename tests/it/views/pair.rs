@@ -202,6 +202,7 @@ impl Pair {
                 lost_max: None,
                 poll_ms: 1000,
                 only: None,
+                retry: dispatch::policy::Retry::default(),
             },
             keys: sender.keys,
             transport: sender.transport,

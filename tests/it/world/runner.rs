@@ -147,6 +147,20 @@ impl Workshop {
         }
     }
 
+    /// Every running agent fails of this; its provider names a time, or does not.
+    pub fn fail_all(&self, class: FailureClass, retry_at: Option<dispatch::clock::Timestamp>) {
+        let now = self.clock.wall();
+        for run in self.host().runs.values_mut() {
+            if run.state == RunState::Running {
+                let mut failed = report(now, Status::Error, &run.log);
+                failed.class = Some(class);
+                failed.retry_at = retry_at;
+                failed.detail = Some("it says so".to_owned());
+                run.state = RunState::Finished(Box::new(failed));
+            }
+        }
+    }
+
     /// Every agent whose own term is over is ended by its executor: nothing but the clock of this host is asked.
     pub fn end_overdue(&self) {
         let (now, wall) = (self.clock.boot(), self.clock.wall());
