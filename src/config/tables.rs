@@ -255,6 +255,9 @@ fn peer(
         v2_require_ack: reading
             .value(&key("v2_require_ack"), table.v2_require_ack)
             .unwrap_or(base.v2_require_ack),
+        require_signature: reading
+            .value(&key("require_signature"), table.require_signature)
+            .unwrap_or(base.require_signature),
         hop_max: count(reading, &key("hop_max"), table.hop_max, 0, 16).unwrap_or(base.hop_max),
         priority_max: reading
             .value(&key("priority_max"), table.priority_max)
