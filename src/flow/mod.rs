@@ -10,6 +10,7 @@
 //! | `finish` | an executor's report → a decided outcome |
 //! | `decide` | an outcome is sealed and journalled |
 //! | `commit` | `processing/` → `done/` or `rejected/`, reveal, close |
+//! | [`receipt`] | how far a task is, for a sender that asked |
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
@@ -47,6 +48,7 @@ mod look;
 mod park;
 mod permit;
 mod pool;
+pub mod receipt;
 mod receive;
 pub mod recover;
 mod refuse;
@@ -121,6 +123,9 @@ pub enum Error {
     /// The attempt could not be asked about or ended.
     #[error(transparent)]
     Attempt(#[from] attempt::Error),
+    /// A name of ours may not be read, perhaps not yet: nothing is decided of it.
+    #[error("cannot tell whose '{0}' is: it may not be read")]
+    Barred(String),
 }
 
 impl Error {
@@ -270,6 +275,8 @@ pub struct Memory {
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.
     pub(crate) pool: pool::Pool,
+    /// Tasks whose senders want to be told how far they are.
+    pub(crate) receipts: BTreeMap<TaskId, receipt::Told>,
     /// Who beats beside the rounds, where anybody does.
     pub(crate) vigil: Option<Arc<Vigil>>,
     /// What may be done on the share.
@@ -280,6 +287,8 @@ pub struct Memory {
     pub(crate) leaving: bool,
     /// How far this host's clock is from the server's.
     pub(crate) skew: skew::Skew,
+    /// Names of decided outcomes that may not be read, with since when, and how often that was seen.
+    pub(crate) barred: BTreeMap<(TaskId, String), (BootTime, u32)>,
     /// Lanes in which nothing could be committed.
     pub(crate) commit_again: BTreeMap<Lane, commit::Pause>,
     /// What the last round saw of the share.

@@ -11,10 +11,12 @@ use super::decide;
 use super::park;
 use super::permit;
 use super::pool;
+use super::receipt;
 use super::receive;
 use super::receive::Proved;
 use super::receive::Reading;
 use crate::attempt::Plan;
+use crate::document::Step;
 use crate::entry::ClaimName;
 use crate::event::Event;
 use crate::event::Word;
@@ -222,6 +224,8 @@ fn prove(
         park::park(node, id, &asks)?;
         return Ok(None);
     }
+    // Approved since, or before this process began.
+    receipt::note(node, &lane, &proved.task, proved.digest, Step::Accepted);
     Ok(Some((*proved, terms)))
 }
 

@@ -148,6 +148,7 @@ fn reading_a_document_and_sealing_it_again_gives_the_same_bytes() {
             Kind::Result => sealed.answer(&rules).map(|it| (it.body(), it.context())),
             Kind::Heartbeat => sealed.heartbeat(&rules).map(|it| (it.body(), it.context())),
             Kind::Cancel => sealed.cancel(&rules).map(|it| (it.body(), it.context())),
+            Kind::Receipt => sealed.receipt(&rules).map(|it| (it.body(), it.context())),
             Kind::Lease => sealed.lease(&rules).map(|it| (it.body(), it.context())),
             Kind::Grant => sealed.grant(&rules).map(|it| (it.body(), it.context())),
             Kind::Release => sealed.release(&rules).map(|it| (it.body(), it.context())),
