@@ -247,6 +247,11 @@ fn approvals(setup: &Setup, table: &mut Table<'_>) -> Result<(), Failure> {
         let found = key.map(|key| format!("key {}", key.kid)).ok_or_else(|| {
             Failure::new(Exit::Config, message)
                 .hint(format!("'dispatch key new-link approver.{name}' here"))
+                .hint(format!(
+                    "or, so that nothing here can approve: 'dispatch key new-sign {} \
+                     --as approver.{name}' where {name} works, and its public half here",
+                    setup.node
+                ))
         });
         table.row(&format!("approver {name}"), found)?;
     }

@@ -25,6 +25,7 @@ mod programs;
 mod receipts;
 mod sealed;
 mod settings;
+mod signed;
 mod supply;
 mod tidy;
 mod traffic;

@@ -4,7 +4,6 @@
 //! because both already believe it. The old one is dropped when nothing sealed with it can be alive any more.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args as ClapArgs;
 
@@ -103,13 +102,11 @@ pub(super) fn rotate(args: &Rotate, cabinet: &Cabinet, voice: &Voice) -> Result<
             args.peer
         )));
     }
-    // Newer than the newest by its own words, whatever the clock says: by these is told which one signs.
-    let created = cabinet.now.max(newest.created.plus(Duration::from_secs(1)));
     let made = Key::new(
         cabinet.fresh_kid()?,
         newest.alg,
         order(newest),
-        created,
+        cabinet.moment(&args.peer),
         secret()?,
     );
     let mut key =

@@ -11,6 +11,7 @@ mod make;
 mod sign;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use clap::Subcommand;
@@ -169,6 +170,15 @@ impl Cabinet {
         let mut held = self.of_link(peer);
         held.retain(|(_, key)| key.alg == alg && key.can_sign());
         held
+    }
+
+    /// Returns when a key is made that is to be the newest of a link: later than the others by their own words,
+    /// whatever the clock says.
+    fn moment(&self, peer: &Party) -> Timestamp {
+        let held = self.of_link(peer);
+        held.first().map_or(self.now, |(_, newest)| {
+            self.now.max(newest.created.plus(Duration::from_secs(1)))
+        })
     }
 
     fn no_key(peer: &Party) -> Failure {

@@ -69,7 +69,7 @@ pub(super) fn run(args: &NewSign, cabinet: &Cabinet, voice: &Voice) -> Result<Ex
             )));
     }
     let kid = args.kid.clone().map_or_else(|| cabinet.fresh_kid(), Ok)?;
-    let made = Key::new(kid, Alg::Ed25519, peers, cabinet.now, secret()?);
+    let made = Key::new(kid, Alg::Ed25519, peers, cabinet.moment(named), secret()?);
     let mut key =
         made.map_err(|error| Failure::new(Exit::Usage, format!("cannot make that key: {error}")))?;
     let waits = held.iter().any(|(_, key)| key.uses.contains(&Use::Sign));
