@@ -31,6 +31,7 @@ use crate::keyring::Keyring;
 use crate::limits;
 use crate::reason::Reason;
 use crate::seal;
+use crate::seal::Method;
 
 pub use crate::document::Context;
 pub use crate::document::Rules;
@@ -48,8 +49,16 @@ pub enum Verified {}
 #[derive(Debug, Clone)]
 pub struct Envelope<Trust> {
     bytes: Vec<u8>,
-    proof: Option<(KeyId, Context)>,
+    proof: Option<Proof>,
     trust: PhantomData<Trust>,
+}
+
+/// What was proved, and by what.
+#[derive(Debug, Clone)]
+struct Proof {
+    kid: KeyId,
+    method: Method,
+    context: Context,
 }
 
 /// Why nothing was sealed.
@@ -96,19 +105,25 @@ impl Envelope<Unverified> {
             return Err(Refusal::new(Reason::Size, &detail));
         }
         let frame = seal::Frame::cut(&self.bytes)?;
-        let Some(key) = keys.verifying(&frame.kid, context, now) else {
+        // A document that names a method which is not the key's names no key.
+        let key = keys.verifying(&frame.kid, context, now);
+        let Some(key) = key.filter(|key| key.method() == Some(frame.method)) else {
             return Err(Refusal::new(
                 Reason::Kid,
                 &format!("key id '{}'", frame.kid),
             ));
         };
-        if !frame.is_sealed_by(key.secret(), context) {
+        if !key.made(&frame, context) {
             return Err(Refusal::new(
                 Reason::Mac,
                 &format!("key id '{}'", frame.kid),
             ));
         }
-        let proof = Some((frame.kid, context.clone()));
+        let proof = Some(Proof {
+            kid: frame.kid,
+            method: frame.method,
+            context: context.clone(),
+        });
         Ok(Envelope {
             bytes: self.bytes,
             proof,
@@ -132,7 +147,7 @@ impl<Trust> Envelope<Trust> {
 }
 
 impl Envelope<Verified> {
-    fn proof(&self) -> &(KeyId, Context) {
+    fn proof(&self) -> &Proof {
         self.proof
             .as_ref()
             .expect("verify, which alone makes this type, puts it there")
@@ -141,13 +156,19 @@ impl Envelope<Verified> {
     /// Returns the id of the key that made the seal.
     #[must_use]
     pub fn kid(&self) -> &KeyId {
-        &self.proof().0
+        &self.proof().kid
+    }
+
+    /// Returns whether it is signed: then nobody who only checks it could have made it.
+    #[must_use]
+    pub fn is_signed(&self) -> bool {
+        self.proof().method == Method::Ed25519
     }
 
     /// Returns the place that the seal was proved for.
     #[must_use]
     pub fn context(&self) -> &Context {
-        &self.proof().1
+        &self.proof().context
     }
 
     /// Returns the bytes, for a copy that is executed or kept.
@@ -313,10 +334,12 @@ fn seal_padded(
     let key = keys
         .signing(context, now)
         .ok_or_else(|| Error::NoKey(context.clone()))?;
+    let no_key = || Error::NoKey(context.clone());
     let mut body = body.to_vec();
-    let padded = length.saturating_sub(seal::overhead(&key.kid));
+    let method = key.method().ok_or_else(no_key)?;
+    let padded = length.saturating_sub(seal::overhead(method, &key.kid));
     body.resize(body.len().max(padded), b' ');
-    let file = seal::seal(key.secret(), &key.kid, context, &body);
+    let file = key.seal(context, &body).ok_or_else(no_key)?;
     let refused = |source| Error::Refused {
         context: context.clone(),
         source,
@@ -328,7 +351,11 @@ fn seal_padded(
     }
     let frame = seal::Frame::cut(&file).map_err(refused)?;
     let sealed = Envelope::<Verified> {
-        proof: Some((frame.kid, context.clone())),
+        proof: Some(Proof {
+            kid: frame.kid,
+            method,
+            context: context.clone(),
+        }),
         bytes: file,
         trust: PhantomData,
     };

@@ -87,12 +87,16 @@ impl Keyring {
             .find(|key| key.kid == *kid && key.is_good(now, Use::Verify))
     }
 
-    /// Returns the key to seal with in this place: the newest that may sign now.
+    /// Returns the key to seal with in this place: the newest that may sign now, and one that signs before one that
+    /// both sides share, so that changing a shared secret never takes the signatures away.
     #[must_use]
     pub fn signing(&self, context: &Context, now: Timestamp) -> Option<&Key> {
         self.serving(context)
             .filter(|key| key.is_good(now, Use::Sign))
-            .max_by(|one, other| (one.created, &one.kid).cmp(&(other.created, &other.kid)))
+            .max_by(|one, other| {
+                let rank = |key: &Key| (key.method(), key.created, key.kid.clone());
+                rank(one).cmp(&rank(other))
+            })
     }
 
     /// Returns the keys of the original's envelope that two parties share and that are good now for a use.
@@ -118,7 +122,7 @@ impl Keyring {
     ) -> impl Iterator<Item = &'a Key> + use<'a, 'c> {
         self.keys
             .iter()
-            .filter(move |key| key.alg == Alg::Hs256 && key.serves(context))
+            .filter(move |key| key.method().is_some() && key.serves(context))
     }
 }
 

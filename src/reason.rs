@@ -47,6 +47,8 @@ words! {
         Policy = "E_POLICY",
         /// An envelope of the original, which this node does not take from this peer.
         V2Off = "E_V2_OFF",
+        /// Not signed, where the receiver takes only what is.
+        Unsigned = "E_UNSIGNED",
         /// Demands an extension that is not understood here.
         Crit = "E_CRIT",
         /// Not a regular file.
@@ -101,6 +103,7 @@ impl Reason {
             Self::Ttl => "it ends before it begins, or lives longer than allowed",
             Self::Policy => "it asks for more than the receiver allows",
             Self::V2Off => "it is a version 2 envelope, and those are not taken from this peer",
+            Self::Unsigned => "it is not signed, and only signed tasks are taken from this peer",
             Self::Crit => "it demands an extension that is not understood here",
             Self::Type => "it is not a regular file",
             Self::Name => "its file name is not one of ours",
@@ -132,6 +135,7 @@ impl Reason {
                 | Self::Ttl
                 | Self::Policy
                 | Self::V2Off
+                | Self::Unsigned
                 | Self::Replay
                 | Self::IdReuse
                 | Self::Stray

@@ -406,14 +406,15 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -l dry-run -d 
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "export" -d 'Write the key of a link to standard output'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "import" -d 'Read keys from standard input and keep them'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "list" -d 'Show the keys of this host, by their fingerprints'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "rotate" -d 'Change the secret of a link, in two steps'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "revoke" -d 'Drop a key: nothing sealed with it is believed any more'
-complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link export import list rotate revoke help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "new-sign" -d 'Make a key that signs what this node, or an approver, says to a node or a pool'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "export" -d 'Write the key of a link to standard output'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "import" -d 'Read keys from standard input and keep them'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "list" -d 'Show the keys of this host, by their fingerprints'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "rotate" -d 'Change the secret of a link, in two steps'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "revoke" -d 'Drop a key: nothing sealed with it is believed any more'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-link" -l kid -d 'The id of the key [default: k, the day, four random digits]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-link" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-link" -l root -d 'The shared folder' -r -F
@@ -427,6 +428,20 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_s
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-link" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-link" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-link" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l as -d 'Who signs [default: this node]' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l kid -d 'The id of the key [default: k, the day, four random digits]' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l root -d 'The shared folder' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l side -d 'The name of this node' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l state -d 'Where this node keeps its own state' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l keys -d 'Where this node keeps its keys' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
+always\t'Always'
+never\t'Never'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l another -d 'Make another one although this link has a key that signs'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -s q -l quiet -d 'Say nothing beside the answer and errors'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from new-sign" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from export" -l kid -d 'The key to write [default: the newest of the link]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from export" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from export" -l root -d 'The shared folder' -r -F
@@ -463,6 +478,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_s
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from list" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from list" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from rotate" -l alg -d 'Which of the link\'s keys: the shared secret, or those that sign [default: in the first step those of the newest, in the second both]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from rotate" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from rotate" -l root -d 'The shared folder' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from rotate" -l side -d 'The name of this node' -r
@@ -487,6 +503,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_s
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from revoke" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from revoke" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
+complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "new-sign" -d 'Make a key that signs what this node, or an approver, says to a node or a pool'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "export" -d 'Write the key of a link to standard output'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "import" -d 'Read keys from standard input and keep them'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and __fish_seen_subcommand_from help" -f -a "list" -d 'Show the keys of this host, by their fingerprints'
@@ -559,6 +576,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_s
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-sign" -d 'Make a key that signs what this node, or an approver, says to a node or a pool'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "export" -d 'Write the key of a link to standard output'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "import" -d 'Read keys from standard input and keep them'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "list" -d 'Show the keys of this host, by their fingerprints'

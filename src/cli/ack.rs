@@ -265,14 +265,20 @@ fn approver(args: &Args, setup: &Setup, chosen: &Waiting) -> Result<NodeName, Fa
     names.dedup();
     match names.as_slice() {
         [one] => Ok(one.clone()),
-        [] => Err(Failure::new(Exit::Refused, "this host holds no approver's key").hint(format!(
-            "'dispatch key new-link approver.NAME' makes one on {}, 'dispatch key export' carries it here",
-            chosen.holder()
-        ))),
+        [] => Err(
+            Failure::new(Exit::Refused, "this host holds no approver's key").hint(format!(
+                "'dispatch key new-sign {0} --as approver.NAME' makes one here, \
+             'dispatch key export approver.NAME' carries its public half to {0}",
+                chosen.holder()
+            )),
+        ),
         _ => {
             let names: Vec<&str> = names.iter().map(NodeName::as_str).collect();
-            Err(Failure::new(Exit::Usage, format!("several approvers have keys here: {}", names.join(", ")))
-                .hint("say which with --as NAME"))
+            Err(Failure::new(
+                Exit::Usage,
+                format!("several approvers have keys here: {}", names.join(", ")),
+            )
+            .hint("say which with --as NAME"))
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::document::Kind;
 use crate::exit::Exit;
 use crate::id::NodeName;
 use crate::id::Party;
+use crate::key::Key;
 use crate::key::Use;
 use crate::place::Lane;
 use crate::place::Place;
@@ -185,12 +186,39 @@ fn link(setup: &Setup, peer: &NodeName, is_there: bool) -> Result<String, Failur
         .peers
         .get(peer)
         .is_some_and(|policy| policy.accept);
+    signed(setup, peer, &Party::from(&setup.node))?;
     let what = if accepts {
         "may ask"
     } else {
         "may not ask anything; is only sent to"
     };
     Ok(format!("key {}, {what}", key.kid))
+}
+
+/// Where only signed tasks of a peer are taken, a public half must be here to check them with.
+fn signed(setup: &Setup, peer: &NodeName, to: &Party) -> Result<(), Failure> {
+    let policy = setup.config.peers.get(peer);
+    if !policy.is_some_and(|policy| policy.accept && policy.require_signature) {
+        return Ok(());
+    }
+    let context = Context {
+        from: Party::from(peer),
+        to: to.clone(),
+        kind: Kind::Task,
+    };
+    let now = setup.clock.wall();
+    let checks = |key: &&Key| {
+        key.signer().is_some() && key.serves(&context) && key.is_good(now, Use::Verify)
+    };
+    if setup.keys.keys().iter().any(|key| checks(&key)) {
+        return Ok(());
+    }
+    let message = format!(
+        "only signed tasks of '{peer}' are taken, and no public half of its key for '{to}' is here"
+    );
+    Err(Failure::new(Exit::Config, message).hint(format!(
+        "on {peer}: 'dispatch key new-sign {to}', and carry the public half here"
+    )))
 }
 
 /// Makes sure that a lane is there. A share that is away is told once, by its own row.
@@ -219,6 +247,11 @@ fn approvals(setup: &Setup, table: &mut Table<'_>) -> Result<(), Failure> {
         let found = key.map(|key| format!("key {}", key.kid)).ok_or_else(|| {
             Failure::new(Exit::Config, message)
                 .hint(format!("'dispatch key new-link approver.{name}' here"))
+                .hint(format!(
+                    "or, so that nothing here can approve: 'dispatch key new-sign {} \
+                     --as approver.{name}' where {name} works, and its public half here",
+                    setup.node
+                ))
         });
         table.row(&format!("approver {name}"), found)?;
     }
@@ -261,6 +294,7 @@ fn pooled(
             if !keys.any(|key| key.is_good(now, Use::Verify)) {
                 return Err(missing(&lane.from));
             }
+            signed(setup, &lane.from, &Party::of_pool(pool))?;
             laid_out(setup, lane, is_there)?;
             said.push(format!("serves {}", lane.from));
         }

@@ -197,6 +197,7 @@ pub(super) struct PeerTable {
     pub(super) queue_max: Field<u32>,
     pub(super) v2: Field<bool>,
     pub(super) v2_require_ack: Field<bool>,
+    pub(super) require_signature: Field<bool>,
     pub(super) hop_max: Field<u32>,
     pub(super) priority_max: Field<Priority>,
     pub(super) attempts_max: Field<u32>,

@@ -125,6 +125,7 @@ pub(super) fn of_peer(peer: &PeerPolicy) -> Vec<Cell> {
         ("queue_max", plain(peer.queue_max)),
         ("v2", plain(peer.v2)),
         ("v2_require_ack", plain(peer.v2_require_ack)),
+        ("require_signature", plain(peer.require_signature)),
         ("hop_max", plain(peer.hop_max)),
         ("priority_max", Some(quoted(&peer.priority_max))),
         ("attempts_max", plain(peer.attempts_max)),

@@ -276,6 +276,9 @@ fn peer(
             .unwrap_or(base.v2_require_ack),
         hop_max: count(reading, &key("hop_max"), table.hop_max, 0, limits::HOP_MAX)
             .unwrap_or(base.hop_max),
+        require_signature: reading
+            .value(&key("require_signature"), table.require_signature)
+            .unwrap_or(base.require_signature),
         priority_max: reading
             .value(&key("priority_max"), table.priority_max)
             .unwrap_or(base.priority_max),

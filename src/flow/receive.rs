@@ -51,6 +51,7 @@ pub(super) struct Proved {
     pub bytes: Vec<u8>,
     pub digest: Digest,
     pub legacy: bool,
+    pub signed: bool,
 }
 
 /// What reading a claimed file came to.
@@ -98,6 +99,7 @@ pub(super) fn read(node: &Node, lane: &Lane, at: &Place, name: &str) -> Reading 
                     bytes,
                     digest: taken.identity,
                     legacy: true,
+                    signed: false,
                 })),
                 // Without an id in the envelope, a code that no key made is for want of a key too.
                 Err(refusal)
@@ -129,6 +131,7 @@ pub(super) fn read(node: &Node, lane: &Lane, at: &Place, name: &str) -> Reading 
             bytes,
             digest,
             legacy: false,
+            signed: verified.is_signed(),
         })),
         Err(refusal) if matches!(refusal.reason, Reason::Policy | Reason::Crit | Reason::Ttl) => {
             Reading::Asks(digest, verified.task_id(), refusal)
@@ -430,6 +433,7 @@ fn wish(proved: &Proved) -> Wish {
         idempotent: task.idempotent,
         max_attempts: task.max_attempts,
         v2: proved.legacy,
+        signed: proved.signed,
     }
 }
 

@@ -1,6 +1,7 @@
-//! A key: one secret that two parties share, with what it may be used for.
+//! A key: what one party of a link proves itself to the other by, with what it may be used for.
 //!
-//! This file owns what a key *is* and its text form. Where keys lie and who else could read them is
+//! Either a secret that both share, or a pair of halves: one party signs with the seed, the other holds the public half
+//! and can only check. This file owns what a key *is* and its text form. Where keys lie and who else could read them is
 //! [`mod@file`]. A secret is wiped from memory when dropped, and is never shown: people compare [`Key::fingerprint`]s.
 
 mod error;
@@ -20,6 +21,9 @@ use crate::id::Digest;
 use crate::id::KeyId;
 use crate::id::Party;
 use crate::outcome::words;
+use crate::seal;
+use crate::seal::Frame;
+use crate::seal::Method;
 use crate::seal::pae;
 
 pub use error::Error;
@@ -31,6 +35,8 @@ pub use place::synced;
 pub const SECRET_BYTES_MIN: usize = 32;
 /// Longest secret, in bytes.
 pub const SECRET_BYTES_MAX: usize = 512;
+/// Bytes of a seed and of a public half (RFC 8032 section 5.1.5).
+pub const HALF_BYTES: usize = 32;
 /// Largest key file, in bytes.
 pub const FILE_BYTES_MAX: usize = 8 * 1024;
 /// Version of the text form.
@@ -41,6 +47,8 @@ words! {
     Alg {
         /// Seals of version 3.
         Hs256 = "hs256",
+        /// Signatures of version 3: one of the two parties makes them, the other only checks.
+        Ed25519 = "ed25519",
         /// The code of the original's envelope; the secret is a text.
         V2 = "v2",
     }
@@ -78,6 +86,15 @@ pub enum BadKey {
     /// The same byte throughout: a disk of zeros, not a secret.
     #[error("secret is one byte repeated")]
     Constant,
+    /// Members of a secret and of halves together, or too few of them.
+    #[error("not the members of {0} key")]
+    Members(&'static str),
+    /// The public half is not that of the seed.
+    #[error("public half is not that of the secret one")]
+    Halves,
+    /// No honest signer has such a public half.
+    #[error("public half is not the encoding of a point of the prime-order group")]
+    Point,
     /// It would never be good.
     #[error("not_after is not later than not_before")]
     Window,
@@ -103,7 +120,10 @@ pub struct Key {
     pub not_after: Option<Timestamp>,
     /// What it may be used for.
     pub uses: Vec<Use>,
+    /// The shared secret, or the seed; empty where only the public half is held.
     secret: Zeroizing<Vec<u8>>,
+    /// Who signs, and the public half, where it is a pair of halves.
+    halves: Option<(Party, [u8; HALF_BYTES])>,
 }
 
 /// The text form: one JSON object.
@@ -114,7 +134,12 @@ struct Form {
     kid: KeyId,
     alg: Alg,
     peers: [Party; 2],
-    secret: Zeroizing<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signer: Option<Party>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    public: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    secret: Option<Zeroizing<String>>,
     created: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     not_before: Option<Timestamp>,
@@ -125,7 +150,8 @@ struct Form {
 }
 
 impl Key {
-    /// Makes a key for signing and verifying, without an end.
+    /// Makes a key for signing and verifying, without an end. Of an [`Alg::Ed25519`] key the first of the two parties
+    /// signs, and the secret is its seed.
     ///
     /// # Errors
     /// [`BadKey`] where the parties or the secret are not fit.
@@ -136,6 +162,11 @@ impl Key {
         created: Timestamp,
         secret: Vec<u8>,
     ) -> Result<Self, BadKey> {
+        let secret = Zeroizing::new(secret);
+        let halves = match alg {
+            Alg::Ed25519 => Some((peers[0].clone(), seal::public_of(seed(&secret)?))),
+            Alg::Hs256 | Alg::V2 => None,
+        };
         Self {
             kid,
             alg,
@@ -144,7 +175,8 @@ impl Key {
             not_before: None,
             not_after: None,
             uses: vec![Use::Sign, Use::Verify],
-            secret: Zeroizing::new(secret),
+            secret,
+            halves,
         }
         .checked()
     }
@@ -161,11 +193,7 @@ impl Key {
         if form.schema != FORMAT {
             return Err(BadKey::Version(form.schema));
         }
-        let secret = match form.alg {
-            Alg::V2 => form.secret.trim().as_bytes().to_vec(),
-            Alg::Hs256 => hex::decode(form.secret.as_bytes())
-                .map_err(|_| BadKey::Form("the secret is not hexadecimal".to_owned()))?,
-        };
+        let (secret, halves) = form.material()?;
         Self {
             kid: form.kid,
             alg: form.alg,
@@ -174,7 +202,8 @@ impl Key {
             not_before: form.not_before,
             not_after: form.not_after,
             uses: form.uses,
-            secret: Zeroizing::new(secret),
+            secret,
+            halves,
         }
         .checked()
     }
@@ -188,12 +217,22 @@ impl Key {
         if one == other || nodes == 0 {
             return Err(BadKey::Peers(one.clone(), other.clone()));
         }
-        match self.secret.len() {
-            short if short < SECRET_BYTES_MIN => return Err(BadKey::Short(short)),
-            long if long > SECRET_BYTES_MAX => return Err(BadKey::Long(long)),
-            _ => {}
+        match &self.halves {
+            Some((signer, public)) => {
+                if !self.peers.contains(signer) {
+                    return Err(BadKey::Peers(one.clone(), other.clone()));
+                }
+                if !seal::is_fit(public) {
+                    return Err(BadKey::Point);
+                }
+                // A public half signs nothing.
+                if self.secret.is_empty() && self.uses.contains(&Use::Sign) {
+                    return Err(BadKey::Members("a signing"));
+                }
+            }
+            None => check_length(&self.secret)?,
         }
-        if self.secret.iter().all(|byte| *byte == self.secret[0]) {
+        if !self.secret.is_empty() && self.secret.iter().all(|byte| *byte == self.secret[0]) {
             return Err(BadKey::Constant);
         }
         if let (Some(from), Some(until)) = (self.not_before, self.not_after)
@@ -211,15 +250,19 @@ impl Key {
     #[must_use]
     pub fn text(&self) -> Zeroizing<String> {
         let secret = match self.alg {
-            Alg::V2 => String::from_utf8_lossy(&self.secret).into_owned(),
-            Alg::Hs256 => hex::encode(self.secret.as_slice()),
+            Alg::V2 => Some(String::from_utf8_lossy(&self.secret).into_owned()),
+            Alg::Hs256 => Some(hex::encode(self.secret.as_slice())),
+            Alg::Ed25519 => self.can_sign().then(|| hex::encode(self.secret.as_slice())),
         };
+        let (signer, public) = self.halves.clone().unzip();
         let form = Form {
             schema: FORMAT,
             kid: self.kid.clone(),
             alg: self.alg,
             peers: self.peers.clone(),
-            secret: Zeroizing::new(secret),
+            signer,
+            public: public.map(hex::encode),
+            secret: secret.map(Zeroizing::new),
             created: self.created,
             not_before: self.not_before,
             not_after: self.not_after,
@@ -239,19 +282,87 @@ impl Key {
         &self.secret
     }
 
-    /// Returns sixteen digits by which two people can tell that they hold the same key, and nobody can guess it.
+    /// Returns who signs with it, where it is a pair of halves.
+    #[must_use]
+    pub fn signer(&self) -> Option<&Party> {
+        self.halves.as_ref().map(|(signer, _)| signer)
+    }
+
+    /// Returns whether a secret is here to make seals with: not where only the public half is held.
+    #[must_use]
+    pub fn can_sign(&self) -> bool {
+        !self.secret.is_empty()
+    }
+
+    /// Returns the same key without its seed, for whoever is only to check; `None` where there are no halves.
+    #[must_use]
+    pub fn public_half(&self) -> Option<Self> {
+        self.halves.as_ref()?;
+        Some(Self {
+            uses: vec![Use::Verify],
+            secret: Zeroizing::default(),
+            ..self.clone()
+        })
+    }
+
+    /// Returns by which method it seals; `None` for a key of the original, which seals nothing.
+    #[must_use]
+    pub const fn method(&self) -> Option<Method> {
+        match self.alg {
+            Alg::Hs256 => Some(Method::Hs256),
+            Alg::Ed25519 => Some(Method::Ed25519),
+            Alg::V2 => None,
+        }
+    }
+
+    /// Returns whether this key made the seal of a file for this place.
+    #[must_use]
+    pub fn made(&self, frame: &Frame<'_>, context: &Context) -> bool {
+        match (self.alg, &self.halves) {
+            (Alg::Hs256, None) => frame.is_sealed_by(&self.secret, context),
+            (Alg::Ed25519, Some((_, public))) => frame.is_signed_by(public, context),
+            _ => false,
+        }
+    }
+
+    /// Puts a seal under a body; `None` where this key makes none.
+    #[must_use]
+    pub fn seal(&self, context: &Context, body: &[u8]) -> Option<Vec<u8>> {
+        match self.alg {
+            Alg::Hs256 => Some(seal::seal(&self.secret, &self.kid, context, body)),
+            Alg::Ed25519 => {
+                let seed = seed(&self.secret).ok()?;
+                Some(seal::sign(seed, &self.kid, context, body))
+            }
+            Alg::V2 => None,
+        }
+    }
+
+    /// Returns sixteen digits by which two people can tell that they hold the same key, or halves of the same pair.
+    /// Nobody can guess a secret by it.
     #[must_use]
     pub fn fingerprint(&self) -> String {
+        if let Some((signer, public)) = &self.halves {
+            let [one, other] = &self.peers;
+            let reader = if signer == one { other } else { one };
+            return fingerprint(&pae(&[
+                b"dispatch/v3 fingerprint",
+                self.alg.as_str().as_bytes(),
+                self.kid.as_str().as_bytes(),
+                signer.as_str().as_bytes(),
+                reader.as_str().as_bytes(),
+                public,
+            ]));
+        }
         let peers = self.sorted_peers();
-        let digest = Digest::of(&pae(&[
+        fingerprint(&pae(&[
             b"dispatch/v3 fingerprint",
             self.alg.as_str().as_bytes(),
             self.kid.as_str().as_bytes(),
             peers[0].as_str().as_bytes(),
             peers[1].as_str().as_bytes(),
             &self.secret,
-        ]));
-        digest.to_string().chars().take(16).collect()
+        ]))
     }
 
     /// Returns the two parties in one order, whatever the order in the file.
@@ -275,13 +386,17 @@ impl Key {
     }
 
     /// Returns whether a key of these parties may speak in this place: an approver's key only for acks of that
-    /// approver, a pool's key only for tasks to it, a link's key for everything else.
+    /// approver, a pool's key only for tasks to it, a link's key for everything else; and where it signs, only for what
+    /// its signer says.
     #[must_use]
     pub fn serves(&self, context: &Context) -> bool {
         let Context { from, to, kind } = context;
         let both = |one: &Party, other: &Party| one == from && other == to;
         let [one, other] = &self.peers;
         if !both(one, other) && !both(other, one) {
+            return false;
+        }
+        if self.signer().is_some_and(|signer| signer != from) {
             return false;
         }
         match (from.node(), to.node()) {
@@ -296,9 +411,57 @@ impl Key {
     #[must_use]
     pub fn is_good(&self, at: Timestamp, for_use: Use) -> bool {
         self.uses.contains(&for_use)
+            && (for_use == Use::Verify || self.can_sign())
             && self.not_before.is_none_or(|from| from <= at)
             && self.not_after.is_none_or(|until| at <= until)
     }
+}
+
+impl Form {
+    /// Reads what the key computes with: the secret, and who signs with which halves.
+    #[expect(clippy::type_complexity, reason = "the two private members of a key")]
+    fn material(&self) -> Result<(Zeroizing<Vec<u8>>, Option<(Party, [u8; HALF_BYTES])>), BadKey> {
+        let secret = match (&self.secret, self.alg) {
+            (Some(text), Alg::V2) => Zeroizing::new(text.trim().as_bytes().to_vec()),
+            (Some(text), Alg::Hs256 | Alg::Ed25519) => Zeroizing::new(
+                hex::decode(text.as_bytes())
+                    .map_err(|_| BadKey::Form("the secret is not hexadecimal".to_owned()))?,
+            ),
+            (None, _) => Zeroizing::default(),
+        };
+        let (signer, public) = match (&self.signer, &self.public, self.alg) {
+            (Some(signer), Some(public), Alg::Ed25519) => (signer, public),
+            (None, None, Alg::Hs256 | Alg::V2) => return Ok((secret, None)),
+            (_, _, Alg::Ed25519) => return Err(BadKey::Members("a signing")),
+            (_, _, Alg::Hs256 | Alg::V2) => return Err(BadKey::Members("a secret")),
+        };
+        let mut half = [0; HALF_BYTES];
+        hex::decode_to_slice(public, &mut half)
+            .map_err(|_| BadKey::Form("the public half is not 64 digits".to_owned()))?;
+        if !secret.is_empty() && seal::public_of(seed(&secret)?) != half {
+            return Err(BadKey::Halves);
+        }
+        Ok((secret, Some((signer.clone(), half))))
+    }
+}
+
+fn check_length(secret: &[u8]) -> Result<(), BadKey> {
+    match secret.len() {
+        short if short < SECRET_BYTES_MIN => Err(BadKey::Short(short)),
+        long if long > SECRET_BYTES_MAX => Err(BadKey::Long(long)),
+        _ => Ok(()),
+    }
+}
+
+fn seed(secret: &[u8]) -> Result<&[u8; HALF_BYTES], BadKey> {
+    secret.try_into().map_err(|_| match secret.len() {
+        short if short < HALF_BYTES => BadKey::Short(short),
+        long => BadKey::Long(long),
+    })
+}
+
+fn fingerprint(text: &[u8]) -> String {
+    Digest::of(text).to_string().chars().take(16).collect()
 }
 
 impl fmt::Debug for Key {

@@ -110,6 +110,13 @@ impl Case<'_> {
                     self.setting("v2")
                 ),
             )),
+            Some(peer) if peer.require_signature && !self.wish.signed => Err(Self::denial(
+                Reason::Unsigned,
+                format!(
+                    "the task is not signed: {} is true",
+                    self.setting("require_signature")
+                ),
+            )),
             Some(peer) => Ok(peer),
         }
     }

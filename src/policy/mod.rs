@@ -70,6 +70,8 @@ pub struct PeerPolicy {
     pub v2: bool,
     /// Whether a task of version 2 waits for an approval whatever it says.
     pub v2_require_ack: bool,
+    /// Whether only signed tasks are taken: then who holds the secret of the link cannot speak as this peer.
+    pub require_signature: bool,
     /// How many agents may have handed the task on before it came here.
     pub hop_max: u32,
     /// Most urgent priority; a more urgent task is served at this one.
@@ -98,6 +100,7 @@ impl Default for PeerPolicy {
             queue_max: 100,
             v2: false,
             v2_require_ack: true,
+            require_signature: false,
             hop_max: 1,
             priority_max: Priority::High,
             attempts_max: 3,
@@ -164,6 +167,8 @@ pub struct Wish {
     pub max_attempts: Option<u32>,
     /// Whether it came in an envelope of version 2: then nothing but the request and the priority is believed.
     pub v2: bool,
+    /// Whether its seal is a signature, which nobody but its sender can make.
+    pub signed: bool,
 }
 
 /// How a task runs here: what it asked for, cut down to what policy allows.
@@ -200,7 +205,7 @@ pub struct Usage {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {sentence}")]
 pub struct Denial {
-    /// The class of the refusal: E_PEER, E_POLICY, E_QUOTA, E_TTL or E_V2_OFF.
+    /// The class of the refusal: E_PEER, E_POLICY, E_QUOTA, E_TTL, E_UNSIGNED or E_V2_OFF.
     pub code: Reason,
     /// Who, what, and which setting on which node decided.
     pub sentence: String,

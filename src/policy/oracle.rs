@@ -13,7 +13,13 @@ use crate::policy::*;
 use crate::profile::Profile;
 
 fn policies() -> impl Strategy<Value = PeerPolicy> {
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+    );
     let caps = (
         prop::option::of(1u64..2000),
         prop::option::of(0u64..4_000_000),
@@ -24,11 +30,12 @@ fn policies() -> impl Strategy<Value = PeerPolicy> {
     );
     let choice = (0usize..4, 0usize..3, any::<bool>(), 1u64..100_000);
     (flags, caps, choice).prop_map(
-        |((accept, dangerous, v2, v2_ack), caps, choice)| PeerPolicy {
+        |((accept, dangerous, v2, v2_ack, require_signature), caps, choice)| PeerPolicy {
             accept,
             dangerous,
             v2,
             v2_require_ack: v2_ack,
+            require_signature,
             timeout_max: caps.0.map(Duration::from_secs),
             output_bytes_max: caps.1,
             request_bytes_max: caps.2,
@@ -58,6 +65,7 @@ fn wishes() -> impl Strategy<Value = Wish> {
         any::<bool>(),
         any::<bool>(),
         prop::bool::weighted(0.2),
+        any::<bool>(),
     );
     let asks = (
         prop::option::of(0u64..3000),
@@ -72,27 +80,30 @@ fn wishes() -> impl Strategy<Value = Wish> {
         prop::option::of(0u64..120_000),
         0usize..4,
     );
-    (flags, asks, rest).prop_map(|((ack, dangerous, idempotent, v2), asks, rest)| Wish {
-        require_ack: ack,
-        require_dangerous: dangerous,
-        idempotent,
-        v2,
-        timeout_s: asks.0,
-        max_output_bytes: asks.1,
-        stall_s: asks.2,
-        max_attempts: asks.3,
-        hop: rest.0,
-        priority: Priority::ALL[rest.1],
-        request_bytes: rest.2,
-        life: rest.3.map(Duration::from_secs),
-        profile: [
-            None,
-            Some(named("default")),
-            Some(named("gpu")),
-            Some(named("other")),
-        ][rest.4]
-            .clone(),
-    })
+    (flags, asks, rest).prop_map(
+        |((ack, dangerous, idempotent, v2, signed), asks, rest)| Wish {
+            require_ack: ack,
+            require_dangerous: dangerous,
+            idempotent,
+            v2,
+            signed,
+            timeout_s: asks.0,
+            max_output_bytes: asks.1,
+            stall_s: asks.2,
+            max_attempts: asks.3,
+            hop: rest.0,
+            priority: Priority::ALL[rest.1],
+            request_bytes: rest.2,
+            life: rest.3.map(Duration::from_secs),
+            profile: [
+                None,
+                Some(named("default")),
+                Some(named("gpu")),
+                Some(named("other")),
+            ][rest.4]
+                .clone(),
+        },
+    )
 }
 
 /// The rules once more, as a list of reasons to refuse, in no order and with nothing shared with the code.
@@ -102,20 +113,21 @@ fn may_run(peer: &PeerPolicy, local: &Profile, wish: &Wish, usage: &Usage) -> bo
         .iter()
         .filter(|at| at.unix() > NOW.unix() - 60)
         .count();
-    let signed = !wish.v2;
+    let sealed = !wish.v2;
     let asks_for_ack = wish.require_ack || local.require_ack || (wish.v2 && peer.v2_require_ack);
     let bad = [
         !peer.accept,
         wish.v2 && !peer.v2,
+        peer.require_signature && !(sealed && wish.signed),
         wish.request_bytes > peer.request_bytes_max,
-        signed && wish.hop > peer.hop_max,
-        signed && wish.life.is_some_and(|life| life > peer.life_max),
-        signed
+        sealed && wish.hop > peer.hop_max,
+        sealed && wish.life.is_some_and(|life| life > peer.life_max),
+        sealed
             && wish
                 .profile
                 .as_ref()
                 .is_some_and(|name| !peer.profiles.contains(name)),
-        signed && wish.require_dangerous && !(peer.dangerous && local.dangerous),
+        sealed && wish.require_dangerous && !(peer.dangerous && local.dangerous),
         usage.queued >= peer.queue_max,
         recent >= peer.rate.count as usize,
         asks_for_ack && peer.require_ack == AckRule::Never,

@@ -141,6 +141,16 @@ fn every_refusal_names_the_setting_that_refused() {
         Reason::Policy,
         "peer.devbox.require_ack",
     );
+    let signing = PeerPolicy {
+        require_signature: true,
+        v2: true,
+        ..accepting()
+    };
+    let setting = "peer.devbox.require_signature";
+    refuses(&signing, |_| (), Reason::Unsigned, setting);
+    // What an envelope of the original says of itself is not believed.
+    let original = |w: &mut Wish| (w.v2, w.signed) = (true, true);
+    refuses(&signing, original, Reason::Unsigned, setting);
     let gone = PeerPolicy {
         profiles: vec![named("old")],
         default_profile: named("old"),

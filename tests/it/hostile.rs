@@ -18,4 +18,5 @@ mod places;
 mod plant;
 mod programs;
 mod rights;
+mod signed;
 mod starve;

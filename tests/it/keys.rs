@@ -279,6 +279,115 @@ fn approvers_and_the_original_have_keys_of_their_own() {
     bench.good("gpubox", &["key", "new-link", "devbox"]);
 }
 
+/// What every key of a host says of itself, by its id.
+fn listed(bench: &Bench, host: &str, kid: &str) -> serde_json::Value {
+    let said = bench.good(host, &["key", "list", "--json"]);
+    let each = said
+        .out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let mut each = each.filter(|key: &serde_json::Value| key["kid"] == kid);
+    each.next().unwrap()
+}
+
+#[test]
+fn of_a_key_that_signs_only_the_public_half_leaves_its_host() {
+    let bench = Bench::new();
+    bench.good("devbox", &["key", "new-link", "gpubox", "--kid", "a1"]);
+    bench.carry("devbox", "gpubox", "gpubox");
+    let made = bench.good("devbox", &["key", "new-sign", "gpubox", "--kid", "s1"]);
+    assert!(
+        made.err.contains("--flip"),
+        "the link goes on: {}",
+        made.err
+    );
+    let twice = bench.run("devbox", &["key", "new-sign", "gpubox"]);
+    assert_eq!(twice.status, 73, "{}", twice.err);
+    let armour = bench.carry("devbox", "gpubox", "gpubox");
+    assert!(armour.out.contains("\ts1\t"), "{}", armour.out);
+    let seed = std::fs::read_to_string(bench.path("devbox").join("devbox--gpubox.s1.key"));
+    let seed: serde_json::Value = serde_json::from_str(&seed.unwrap()).unwrap();
+    let seed = seed["secret"].as_str().unwrap().to_owned();
+    let theirs = std::fs::read_to_string(bench.path("gpubox").join("devbox--gpubox.s1.key"));
+    let theirs = theirs.unwrap();
+    assert!(
+        !theirs.contains(&seed) && !theirs.contains("\"secret\""),
+        "{theirs}"
+    );
+    let sent = bench.good("devbox", &["key", "export", "gpubox", "--kid", "s1"]);
+    assert!(!format!("{}{}{}", sent.out, sent.err, made.out).contains(&seed));
+    let (here, there) = (
+        listed(&bench, "devbox", "s1"),
+        listed(&bench, "gpubox", "s1"),
+    );
+    assert_eq!(here["fingerprint"], there["fingerprint"]);
+    assert_eq!(
+        (&here["secret"], &there["secret"]),
+        (&true.into(), &false.into())
+    );
+    assert_eq!(
+        (&here["signer"], &there["signer"]),
+        (&"devbox".into(), &"devbox".into())
+    );
+    // Both were made to check only, until the one that signs is let sign; the shared secret goes on for the answers.
+    assert_eq!(here["use"], serde_json::json!(["verify"]));
+    bench.good("devbox", &["key", "rotate", "gpubox", "--flip"]);
+    let both = serde_json::json!(["sign", "verify"]);
+    assert_eq!(listed(&bench, "devbox", "s1")["use"], both);
+    assert_eq!(listed(&bench, "devbox", "a1")["use"], both);
+    // The other host has nothing to let sign but the shared secret.
+    assert_eq!(
+        bench
+            .run("gpubox", &["key", "rotate", "devbox", "--flip"])
+            .status,
+        1
+    );
+}
+
+#[test]
+fn a_key_that_signs_is_changed_in_two_steps_and_dropped() {
+    let bench = Bench::new();
+    let alice = "approver.alice";
+    let new = ["key", "new-sign", "gpubox", "--as", alice, "--kid", "s1"];
+    let made = bench.good("devbox", &new);
+    assert!(
+        made.out.starts_with("approver.alice gpubox\ts1\t"),
+        "{}",
+        made.out
+    );
+    assert!(
+        !made.err.contains("--flip"),
+        "nothing else seals there: {}",
+        made.err
+    );
+    bench.carry("devbox", alice, "gpubox");
+    let both = serde_json::json!(["sign", "verify"]);
+    assert_eq!(listed(&bench, "devbox", "s1")["use"], both);
+    let next = bench.good("devbox", &["key", "rotate", alice]).out;
+    let next = next.split('\t').nth(1).unwrap();
+    assert_eq!(listed(&bench, "devbox", next)["signer"], alice);
+    let waits = serde_json::json!(["verify"]);
+    assert_eq!(listed(&bench, "devbox", next)["use"], waits);
+    let carried = bench.carry("devbox", alice, "gpubox");
+    assert!(carried.out.contains(next), "the newest: {}", carried.out);
+    bench.good("devbox", &["key", "rotate", alice, "--flip"]);
+    assert_eq!(listed(&bench, "devbox", next)["use"], both);
+    assert_eq!(listed(&bench, "devbox", "s1")["use"], waits);
+    // The other host holds public halves: nothing to change, and nothing to change it with.
+    assert_eq!(bench.run("gpubox", &["key", "rotate", alice]).status, 66);
+    for host in ["devbox", "gpubox"] {
+        bench.good(host, &["key", "revoke", alice, "s1"]);
+    }
+    for usage in [
+        ["key", "new-sign", "gpubox", "--as", "laptop"],
+        ["key", "new-sign", "pool.gpu", "--as", alice],
+        ["key", "new-sign", alice, "--kid", "x"],
+        ["key", "new-sign", "devbox", "--kid", "x"],
+    ] {
+        assert_eq!(bench.run("devbox", &usage).status, 64, "{usage:?}");
+    }
+}
+
 /// `dispatch verify` says what the suite says, and `dispatch seal` makes what is in the suite.
 #[test]
 fn documents_are_sealed_and_verified_by_hand() {

@@ -26,6 +26,7 @@ mod receipts;
 mod retry;
 mod sealed;
 mod settings;
+mod signed;
 mod supply;
 mod tidy;
 mod traffic;

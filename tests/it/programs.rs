@@ -112,7 +112,7 @@ impl Pair {
             .into()
     }
 
-    fn fed(&self, program: &str, node: &str, arguments: &[&str], input: &str) -> Said {
+    pub fn fed(&self, program: &str, node: &str, arguments: &[&str], input: &str) -> Said {
         use std::io::Write as _;
         let mut command = self.command(program, node, arguments);
         command

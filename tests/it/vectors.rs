@@ -25,6 +25,7 @@ use dispatch::seal;
 use serde_json::Value;
 
 mod made;
+mod signed;
 
 fn suite() -> Value {
     serde_json::from_str(include_str!("../vectors/v3.json")).unwrap()

@@ -139,3 +139,40 @@ fn the_script_names_what_is_wrong_and_no_argument_holds_a_secret() {
     );
     assert!(!arguments.contains(SECRET) && !arguments.contains(DERIVED));
 }
+
+/// With the public half alone: the same answers as the suite of signed documents gives.
+#[test]
+#[expect(clippy::print_stderr, reason = "a test that skips itself says so")]
+fn the_script_checks_signatures_with_a_public_half() {
+    let tools = ["mktemp", "rm", "openssl"].map(which);
+    let (true, Some(bench)) = (tools.iter().all(Option::is_some), Bench::with("openssl")) else {
+        eprintln!("skipped: openssl or a tool beside it is not installed");
+        return;
+    };
+    for (name, path) in ["mktemp", "rm"].iter().zip(tools) {
+        let link = bench.dir.path().join("bin").join(name);
+        std::os::unix::fs::symlink(path.unwrap(), link).unwrap();
+    }
+    let suite = std::fs::read(here("tests/vectors/ed25519.json")).unwrap();
+    let suite: serde_json::Value = serde_json::from_slice(&suite).unwrap();
+    let key = &suite["keys"][1];
+    let form = serde_json::json!({
+        "schema": 1, "kid": key["kid"], "alg": "ed25519", "signer": key["signer"], "public": key["public_hex"],
+    });
+    std::fs::write(bench.dir.path().join("key"), form.to_string()).unwrap();
+    let cases = ["ok", "bad"].map(|list| suite[list].as_array().unwrap().clone());
+    let of_key = |case: &&serde_json::Value| case["from"] == "devbox" && case["to"] == "gpubox";
+    for case in cases.concat().iter().filter(of_key) {
+        let text = |name: &str| case[name].as_str().unwrap_or_default();
+        let bytes = base64::Engine::decode(&base64::prelude::BASE64_STANDARD, text("file_b64"));
+        let file = bench.dir.path().join("signed.json");
+        std::fs::write(&file, bytes.unwrap()).unwrap();
+        let (said, status) = bench.run(&file, text("from"), text("to"), text("kind"));
+        let expected = case
+            .get("expect")
+            .map_or("ok", |code| code.as_str().unwrap());
+        assert_eq!(said, expected, "{}", text("name"));
+        let known = [("ok", 0), ("E_FRAME", 65), ("E_KID", 77), ("E_MAC", 77)];
+        assert!(known.contains(&(said.as_str(), status.unwrap())));
+    }
+}

@@ -24,6 +24,7 @@ use crate::key::Key;
 /// Example: dispatch key export gpubox | ssh gpubox dispatch key import
 ///
 /// What is written is the secret. It belongs into a pipe to the other host, and nowhere else.
+/// Of a key that signs, it is the public half alone; the secret one never leaves its host.
 #[derive(Debug, ClapArgs)]
 #[command(verbatim_doc_comment)]
 pub(super) struct Export {
@@ -69,10 +70,17 @@ pub(super) fn export(args: &Export, cabinet: &Cabinet, voice: &Voice) -> Result<
     }
     let held = cabinet.of_link(&args.peer);
     let wanted = |key: &Key| args.kid.as_ref().is_none_or(|kid| *kid == key.kid);
-    let found = held
+    let mut found = held
         .into_iter()
-        .find(|(_, key)| wanted(key) && key.alg == Alg::Hs256);
+        .filter(|(_, key)| wanted(key) && key.alg != Alg::V2);
+    // A public half of theirs is of interest only where it is named.
+    let found = found.find(|(_, key)| args.kid.is_some() || key.can_sign());
     let (_, key) = found.ok_or_else(|| Cabinet::no_key(&args.peer))?;
+    if let Some(half) = key.public_half() {
+        voice.raw(armour::wrap(&half).as_bytes())?;
+        voice.note(&format!("exported the public half of {}", line(key)));
+        return Ok(Exit::Ok);
+    }
     if let Some(path) = &file {
         voice.warn(&format!(
             "the secret is written to '{}': remove it when it is imported",

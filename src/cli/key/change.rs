@@ -37,6 +37,10 @@ pub(super) struct Rotate {
     /// The second step: sign with the newest key, and only check with the others
     #[arg(long)]
     flip: bool,
+    /// Which of the link's keys: the shared secret, or those that sign [default: in the first step
+    /// those of the newest, in the second both]
+    #[arg(long, value_name = "hs256|ed25519", value_parser = alg)]
+    alg: Option<Alg>,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -59,17 +63,34 @@ pub(super) struct Revoke {
     pub(super) common: Common,
 }
 
+fn alg(word: &str) -> Result<Alg, String> {
+    let known = Alg::from_word(word).filter(|alg| *alg != Alg::V2);
+    known.ok_or_else(|| "one of hs256, ed25519".to_owned())
+}
+
 pub(super) fn rotate(args: &Rotate, cabinet: &Cabinet, voice: &Voice) -> Result<Exit, Failure> {
-    let held = cabinet.of_link(&args.peer);
-    let held: Vec<_> = held
+    // A shared secret and a key that signs are changed apart: neither takes the place of the other.
+    let groups: Vec<_> = [Alg::Ed25519, Alg::Hs256]
         .into_iter()
-        .filter(|(_, key)| key.alg == Alg::Hs256)
+        .filter(|alg| args.alg.is_none_or(|wanted| wanted == *alg))
+        .map(|alg| cabinet.makers(&args.peer, alg))
+        .filter(|held| !held.is_empty())
         .collect();
-    let Some((newest_path, newest)) = held.first() else {
+    let newest = groups.iter().max_by_key(|held| held[0].1.created);
+    let Some((newest_path, newest)) = newest.map(|held| held[0]) else {
         return Err(Cabinet::no_key(&args.peer));
     };
     if args.flip {
-        return flip(&held, cabinet, voice);
+        let mut changed = false;
+        for held in &groups {
+            changed |= flip(held, cabinet, voice)?;
+        }
+        if !changed {
+            voice.note("nothing to change: the newest key is the only one that signs");
+            return Ok(Exit::No);
+        }
+        voice.note("a running watcher takes notice by itself");
+        return Ok(Exit::Ok);
     }
     if !newest.uses.contains(&Use::Sign) {
         let message = format!(
@@ -83,9 +104,9 @@ pub(super) fn rotate(args: &Rotate, cabinet: &Cabinet, voice: &Voice) -> Result<
     }
     let made = Key::new(
         cabinet.fresh_kid()?,
-        Alg::Hs256,
-        newest.peers.clone(),
-        cabinet.now,
+        newest.alg,
+        order(newest),
+        cabinet.moment(&args.peer),
         secret()?,
     );
     let mut key =
@@ -94,25 +115,38 @@ pub(super) fn rotate(args: &Rotate, cabinet: &Cabinet, voice: &Voice) -> Result<
     let path = cabinet.keep(&key)?;
     voice.answer(&format!("{}\t{}", line(&key), path.display()))?;
     voice.note(&format!(
-        "next: dispatch key export {} | ssh HOST dispatch key import",
-        args.peer
+        "next: dispatch key export {} --kid {} | ssh HOST dispatch key import",
+        args.peer, key.kid
     ));
-    voice.note(&format!(
-        "then on both hosts: dispatch key rotate PEER --flip (here: {})",
-        args.peer
-    ));
+    voice.note(&match key.signer() {
+        Some(_) => format!("then here: dispatch key rotate {} --flip", args.peer),
+        None => format!(
+            "then on both hosts: dispatch key rotate PEER --flip (here: {})",
+            args.peer
+        ),
+    });
     Ok(Exit::Ok)
 }
 
-fn flip(held: &[&(PathBuf, Key)], cabinet: &Cabinet, voice: &Voice) -> Result<Exit, Failure> {
+/// Returns the two parties of a key as a new one is made of them: who signs comes first.
+fn order(key: &Key) -> [Party; 2] {
+    let [one, other] = key.peers.clone();
+    if key.signer() == Some(&other) {
+        [other, one]
+    } else {
+        [one, other]
+    }
+}
+
+/// Lets the newest of these keys sign, and the others check alone. Returns whether that changed anything.
+fn flip(held: &[&(PathBuf, Key)], cabinet: &Cabinet, voice: &Voice) -> Result<bool, Failure> {
     let [(path, newest), old @ ..] = held else {
-        return Ok(Exit::Ok);
+        return Ok(false);
     };
     // The new key signs before the old ones stop: a crash between leaves two that sign, of which the newer does.
     let uses = vec![Use::Sign, Use::Verify];
     if newest.uses == uses && !old.iter().any(|(_, key)| key.uses.contains(&Use::Sign)) {
-        voice.note("nothing to change: the newest key is the only one that signs");
-        return Ok(Exit::No);
+        return Ok(false);
     }
     if newest.uses != uses {
         cabinet.guard.rewrite(path, &newest.with_uses(uses))?;
@@ -132,8 +166,7 @@ fn flip(held: &[&(PathBuf, Key)], cabinet: &Cabinet, voice: &Voice) -> Result<Ex
             "key '{kid}' only checks now; in {days} days nothing of it is alive: revoke it then"
         ));
     }
-    voice.note("a running watcher takes notice by itself");
-    Ok(Exit::Ok)
+    Ok(true)
 }
 
 pub(super) fn revoke(args: &Revoke, cabinet: &Cabinet, voice: &Voice) -> Result<Exit, Failure> {

@@ -15,7 +15,7 @@ use crate::key::Use;
 ///
 /// Example: dispatch key list --json
 ///
-/// Both hosts of a link must show the same fingerprint.
+/// Both hosts of a link must show the same fingerprint, also where one holds the public half.
 #[derive(Debug, ClapArgs)]
 #[command(verbatim_doc_comment)]
 pub(super) struct List {
@@ -63,6 +63,7 @@ pub(super) fn run(args: &List, cabinet: &Cabinet, voice: &Voice) -> Result<Exit,
                 "version": 1, "peers": key.sorted_peers(), "kid": key.kid, "alg": key.alg, "use": key.uses,
                 "created": key.created, "not_before": key.not_before, "not_after": key.not_after,
                 "good_now": window.is_empty(), "fingerprint": key.fingerprint(), "file": path,
+                "signer": key.signer(), "secret": key.can_sign(),
             });
             voice.answer(&object.to_string())?;
             continue;
@@ -74,9 +75,10 @@ pub(super) fn run(args: &List, cabinet: &Cabinet, voice: &Voice) -> Result<Exit,
             .collect();
         let columns = columns.join("  ");
         let line = format!(
-            "{columns}  {uses:11}  {}  {}{window}",
+            "{columns}  {uses:11}  {}  {}{}{window}",
             key.fingerprint(),
-            path.display()
+            path.display(),
+            half(key)
         );
         voice.answer(&line)?;
     }
@@ -91,6 +93,15 @@ fn uses(key: &Key) -> &'static str {
         (true, true) => "sign+verify",
         (true, false) => "sign",
         (false, _) => "verify",
+    }
+}
+
+/// Says whose signatures a key is for, and whether they can be made here.
+fn half(key: &Key) -> String {
+    match key.signer() {
+        Some(signer) if key.can_sign() => format!("  ('{signer}' signs with it, here)"),
+        Some(signer) => format!("  (public half: '{signer}' signs with it)"),
+        None => String::new(),
     }
 }
 

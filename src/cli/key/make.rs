@@ -64,7 +64,13 @@ pub(super) fn run(args: &NewLink, cabinet: &Cabinet, voice: &Voice) -> Result<Ex
             )));
     }
     let kid = args.kid.clone().map_or_else(|| cabinet.fresh_kid(), Ok)?;
-    let made = Key::new(kid, Alg::Hs256, peers, cabinet.now, secret()?);
+    let made = Key::new(
+        kid,
+        Alg::Hs256,
+        peers,
+        cabinet.moment(&args.peer),
+        secret()?,
+    );
     let key =
         made.map_err(|error| Failure::new(Exit::Usage, format!("cannot make that link: {error}")))?;
     let path = cabinet.keep(&key)?;

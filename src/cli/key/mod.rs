@@ -8,8 +8,10 @@ mod carry;
 mod change;
 mod list;
 mod make;
+mod sign;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args as ClapArgs;
 use clap::Subcommand;
@@ -29,6 +31,7 @@ use crate::exit::Exit;
 use crate::id::KeyId;
 use crate::id::NodeName;
 use crate::id::Party;
+use crate::key::Alg;
 use crate::key::Guard;
 use crate::key::Key;
 use crate::key::Storage;
@@ -40,6 +43,10 @@ use crate::keyring::Drawer;
 ///
 ///   dispatch key new-link gpubox
 ///   dispatch key export gpubox | ssh gpubox dispatch key import
+///
+/// With a key that signs, the other end can check what this end says, and cannot say it:
+///
+///   dispatch key new-sign gpubox
 #[derive(Debug, ClapArgs)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -50,6 +57,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     NewLink(make::NewLink),
+    NewSign(sign::NewSign),
     Export(carry::Export),
     Import(carry::Import),
     List(list::List),
@@ -63,6 +71,7 @@ impl Args {
     pub const fn common(&self) -> &Common {
         match &self.verb {
             Verb::NewLink(args) => &args.common,
+            Verb::NewSign(args) => &args.common,
             Verb::Export(args) => &args.common,
             Verb::Import(args) => &args.common,
             Verb::List(args) => &args.common,
@@ -80,6 +89,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let cabinet = Cabinet::open(args.common(), voice)?;
     match &args.verb {
         Verb::NewLink(args) => make::run(args, &cabinet, voice),
+        Verb::NewSign(args) => sign::run(args, &cabinet, voice),
         Verb::Export(args) => carry::export(args, &cabinet, voice),
         Verb::Import(args) => carry::import(args, &cabinet, voice),
         Verb::List(args) => list::run(args, &cabinet, voice),
@@ -153,6 +163,22 @@ impl Cabinet {
             (other.created, &other.kid).cmp(&(one.created, &one.kid))
         });
         held
+    }
+
+    /// Returns those of them that make seals here, by a method: a public half of the other end is none.
+    fn makers(&self, peer: &Party, alg: Alg) -> Vec<&(PathBuf, Key)> {
+        let mut held = self.of_link(peer);
+        held.retain(|(_, key)| key.alg == alg && key.can_sign());
+        held
+    }
+
+    /// Returns when a key is made that is to be the newest of a link: later than the others by their own words,
+    /// whatever the clock says.
+    fn moment(&self, peer: &Party) -> Timestamp {
+        let held = self.of_link(peer);
+        held.first().map_or(self.now, |(_, newest)| {
+            self.now.max(newest.created.plus(Duration::from_secs(1)))
+        })
     }
 
     fn no_key(peer: &Party) -> Failure {

@@ -100,6 +100,14 @@ pub const PEER: &[Key] = &[
         "Whether every task of version 2 waits for an approval.",
     ),
     key(
+        "require_signature",
+        "boolean",
+        "false",
+        "true",
+        "Whether only signed tasks are taken (`dispatch key new-sign` on the peer); others are refused with \
+         `E_UNSIGNED`. Then nobody who holds the secret of the link, this node included, can make a task of this peer.",
+    ),
+    key(
         "hop_max",
         "number",
         "1",

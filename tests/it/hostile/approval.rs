@@ -222,7 +222,7 @@ fn what_was_set_aside_is_never_overwritten() {
 }
 
 /// Publishes a decision.
-fn decide(
+pub fn decide(
     bench: &Bench,
     who: &str,
     sent: &Sent,

@@ -1,6 +1,8 @@
 //! Cases that are not among the published ones: each is one defect, sealed properly where the defect is behind the
 //! seal.
 
+use dispatch::seal::Method;
+
 use super::*;
 
 /// A name, the expected code, and what in the published task is replaced by what before it is sealed again.
@@ -252,7 +254,8 @@ fn every_beginning_and_every_end_of_a_task_is_refused() {
 #[test]
 fn sizes_are_exact() {
     let long = format!("{{\n  \"x\": \"{}", "a".repeat(limits::TASK_BYTES_MAX));
-    let room = limits::TASK_BYTES_MAX - seal::overhead(&KeyId::parse("k2026a").unwrap());
+    let room =
+        limits::TASK_BYTES_MAX - seal::overhead(Method::Hs256, &KeyId::parse("k2026a").unwrap());
     let body = |bytes: usize| [&long.as_bytes()[..bytes - 1], b"\""].concat();
     let request = "Run the tests | report \\\"numbers\\\".\\nÜnïcode 漢字 😀 done.";
     let largest = "a".repeat(limits::REQUEST_BYTES_MAX);
