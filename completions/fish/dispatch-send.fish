@@ -7,6 +7,8 @@ complete -c dispatch-send -l profile -d 'How it should be run: a profile of the 
 complete -c dispatch-send -l timeout -d 'Longest running time, such as 90s or 2h' -r
 complete -c dispatch-send -l stall -d 'End it when it shows no sign of work for this long' -r
 complete -c dispatch-send -l max-output -d 'Most output to keep, such as 2MB' -r
+complete -c dispatch-send -l after -d 'Start it only once this task ended: an id of yours, or the beginning of one; \'ok:\' (it succeeded, the default), \'notok:\' or \'any:\' before it; several with commas, or repeated' -r
+complete -c dispatch-send -l not-before -d 'Do not start it earlier: a time from now such as 2h, or 2026-11-20T22:00:00Z' -r
 complete -c dispatch-send -l expires -d 'Do not start it later than this from now' -r
 complete -c dispatch-send -l max-attempts -d 'Most starts, with --idempotent' -r
 complete -c dispatch-send -l tag -d 'A label to find it by; may be repeated' -r

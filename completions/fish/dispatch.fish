@@ -36,6 +36,7 @@ complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "wait" -d 'Wait fo
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "show" -d 'Show everything about one task: what was asked, where it is, what came of it'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
+complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "deps" -d 'Draw which tasks of this node wait for which'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "why" -d 'Say in one line why a task is where it is'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "doctor" -d 'Find out what a shared folder is good for'
@@ -104,6 +105,8 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l profile -d 'H
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l timeout -d 'Longest running time, such as 90s or 2h' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l stall -d 'End it when it shows no sign of work for this long' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l max-output -d 'Most output to keep, such as 2MB' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l after -d 'Start it only once this task ended: an id of yours, or the beginning of one; \'ok:\' (it succeeded, the default), \'notok:\' or \'any:\' before it; several with commas, or repeated' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l not-before -d 'Do not start it earlier: a time from now such as 2h, or 2026-11-20T22:00:00Z' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l expires -d 'Do not start it later than this from now' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l max-attempts -d 'Most starts, with --idempotent' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l tag -d 'A label to find it by; may be repeated' -r
@@ -219,6 +222,20 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand status" -l json -d 'Pr
 complete -c dispatch -n "__fish_dispatch_using_subcommand status" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand status" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l root -d 'The shared folder' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l side -d 'The name of this node' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l state -d 'Where this node keeps its own state' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l keys -d 'Where this node keeps its keys' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
+always\t'Always'
+never\t'Never'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l all -d 'Also what is over'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l json -d 'Print one JSON object'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l dot -d 'Print it for Graphviz: dispatch deps --dot | dot -Tsvg'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -s q -l quiet -d 'Say nothing beside the answer and errors'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand why" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand why" -l root -d 'The shared folder' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand why" -l side -d 'The name of this node' -r
@@ -258,6 +275,7 @@ task_return\t''
 task_take\t''
 task_adopt\t''
 task_grant_wait\t''
+task_ready\t''
 task_late\t''
 task_grant\t''
 task_withhold\t''
@@ -504,27 +522,28 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -l json -d 'Print 
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "demo" -d 'Watch a task travel between two nodes on this machine'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "init" -d 'Lay out a share and write the first configuration of this node'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "config" -d 'Show every setting in force, and where its value came from'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "send" -d 'Sign a task and hand it to another host'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "watch" -d 'Serve this node: take tasks in, run them, answer'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "ack" -d 'List, show, approve or deny what waits for an approval'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "wait" -d 'Wait for the outcome of tasks'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "show" -d 'Show everything about one task: what was asked, where it is, what came of it'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "why" -d 'Say in one line why a task is where it is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "doctor" -d 'Find out what a shared folder is good for'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "fsck" -d 'Look for what should not be on the share'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "resume" -d 'Lift a halt, or show what there is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "key" -d 'Make, carry and drop the keys of links'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "seal" -d 'Seal a document read from standard input'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "verify" -d 'Say whether a file is a document this host would take'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "demo" -d 'Watch a task travel between two nodes on this machine'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "init" -d 'Lay out a share and write the first configuration of this node'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "config" -d 'Show every setting in force, and where its value came from'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "send" -d 'Sign a task and hand it to another host'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "watch" -d 'Serve this node: take tasks in, run them, answer'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "ack" -d 'List, show, approve or deny what waits for an approval'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "wait" -d 'Wait for the outcome of tasks'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "show" -d 'Show everything about one task: what was asked, where it is, what came of it'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "deps" -d 'Draw which tasks of this node wait for which'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "why" -d 'Say in one line why a task is where it is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "doctor" -d 'Find out what a shared folder is good for'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "fsck" -d 'Look for what should not be on the share'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "resume" -d 'Lift a halt, or show what there is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "key" -d 'Make, carry and drop the keys of links'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "seal" -d 'Seal a document read from standard input'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "verify" -d 'Say whether a file is a document this host would take'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "export" -d 'Write the key of a link to standard output'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "import" -d 'Read keys from standard input and keep them'

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::Plan;
+use crate::agent;
 use crate::agent::Invocation;
 use crate::outcome::Layer;
 use crate::process::channel::Grants;
@@ -141,6 +142,10 @@ pub(super) fn environment(
     env.extend(plan.profile.set_env.clone());
     env.insert("DISPATCH_TASK_ID".to_owned(), plan.task.to_string());
     env.insert("DISPATCH_PROFILE".to_owned(), plan.profile.name.to_string());
+    if !plan.prior.is_empty() {
+        let file = places.tmp.join(agent::PRIOR_FILE);
+        env.insert(agent::PRIOR_VARIABLE.to_owned(), text(&file));
+    }
     env.insert(MARK.to_owned(), plan.claim.clone());
     env
 }

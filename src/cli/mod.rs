@@ -13,6 +13,7 @@ mod check;
 pub mod config;
 mod daemon;
 pub mod demo;
+pub mod deps;
 pub mod doctor;
 mod ear;
 #[cfg(target_os = "linux")]
@@ -42,6 +43,7 @@ mod speech;
 mod started;
 pub mod status;
 mod suit;
+mod tend;
 pub mod verify;
 pub mod voice;
 pub mod wait;
@@ -104,6 +106,7 @@ enum Verb {
     Show(show::Args),
     Cancel(cancel::Args),
     Status(status::Args),
+    Deps(deps::Args),
     Why(why::Args),
     Log(log::Args),
     Doctor(doctor::Args),
@@ -129,6 +132,7 @@ impl Verb {
             Self::Show(args) => args.common(),
             Self::Cancel(args) => args.common(),
             Self::Status(args) => args.common(),
+            Self::Deps(args) => args.common(),
             Self::Why(args) => args.common(),
             Self::Log(args) => args.common(),
             Self::Doctor(args) => args.common(),
@@ -154,6 +158,7 @@ impl Verb {
             Self::Show(args) => show::run(args, voice),
             Self::Cancel(args) => cancel::run(args, voice),
             Self::Status(args) => status::run(args, voice),
+            Self::Deps(args) => deps::run(args, voice),
             Self::Why(args) => why::run(args, voice),
             Self::Log(args) => log::run(args, voice),
             Self::Doctor(args) => doctor::run(args, voice),

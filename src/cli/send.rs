@@ -1,5 +1,6 @@
 //! `dispatch-send`: signs a task and publishes it.
 
+mod after;
 mod pooled;
 
 use std::io::Read;
@@ -19,6 +20,7 @@ use super::setup::Common;
 use super::setup::Setup;
 use super::voice::Voice;
 use super::wait;
+use crate::clock::Timestamp;
 use crate::document::Task;
 use crate::event::Event;
 use crate::event::Word;
@@ -34,6 +36,7 @@ use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
 use crate::stage::Stage;
+use crate::status::dependents::Awaited;
 use crate::transport::Publish;
 use crate::units;
 
@@ -79,6 +82,13 @@ pub struct Args {
     /// Most output to keep, such as 2MB
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     max_output: Option<u64>,
+    /// Start it only once this task ended: an id of yours, or the beginning of one; 'ok:' (it succeeded, the default),
+    /// 'notok:' or 'any:' before it; several with commas, or repeated
+    #[arg(long, value_name = "[WHEN:]ID", value_delimiter = ',', value_parser = after::wish)]
+    after: Vec<after::Wish>,
+    /// Do not start it earlier: a time from now such as 2h, or 2026-11-20T22:00:00Z
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<String>,
     /// Do not start it later than this from now
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "24h")]
     expires: Duration,
@@ -141,17 +151,22 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         );
     }
     let lane = setup.lane_to_party(&to)?;
-    let task = task(args, &setup, &to)?;
+    let mut task = task(args, &setup, &to)?;
     if task.request.trim().is_empty() {
         return Err(Failure::new(Exit::Data, "there is nothing in the request")
             .hint("say what is to be done: --request 'TEXT', --request-file FILE, or --request - for standard input"));
     }
     setup.check_root()?;
     pooled::look(args, &setup, &lane, voice)?;
+    let after = waits(args, &setup, &lane)?;
+    after::put(&mut task, &after);
     if args.callback == Some(Callback::Discord) {
         voice.warn("results come as files; 'discord' is not announced from here");
     }
-    let sent = publish(args, &setup, &lane, &task)?;
+    let sent = publish(args, &setup, &task, &after)?;
+    if !after.is_empty() {
+        after::settle(&setup, sent.id, &sent.publish, voice);
+    }
     let path = setup
         .config
         .root()?
@@ -217,6 +232,11 @@ fn task(args: &Args, setup: &Setup, to: &Party) -> Result<Task, Failure> {
     let (from, to) = (Party::from(&setup.node), to.clone());
     let mut task = Task::new(id, from, to, now, request(args)?);
     task.expires = now.plus(args.expires);
+    task.not_before = args
+        .not_before
+        .as_deref()
+        .map(|text| moment(text, now))
+        .transpose()?;
     task.priority = args.priority;
     task.profile.clone_from(&args.profile);
     task.require_ack = args.ack;
@@ -228,6 +248,19 @@ fn task(args: &Args, setup: &Setup, to: &Party) -> Result<Task, Failure> {
     task.max_attempts = args.max_attempts;
     task.tags.clone_from(&args.tags);
     Ok(task)
+}
+
+/// Reads a moment: a time from now, or the moment itself.
+fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    let from_now = units::duration(text).map(|time| now.plus(time));
+    from_now
+        .ok()
+        .or_else(|| Timestamp::parse(text).ok())
+        .ok_or_else(|| {
+            let why = format!("'{}' is no time", crate::escape::excerpt(text, 60));
+            Failure::new(Exit::Usage, why)
+                .hint("a time from now such as 2h, or a moment such as 2026-11-20T22:00:00Z")
+        })
 }
 
 /// Reads the request, never more of it than a task may hold.
@@ -280,14 +313,29 @@ fn read_file(path: &Path, limit: u64, into: &mut Vec<u8>) -> std::io::Result<()>
     Ok(())
 }
 
-fn publish(args: &Args, setup: &Setup, lane: &Lane, task: &Task) -> Result<Sent, Failure> {
+fn publish(args: &Args, setup: &Setup, task: &Task, after: &[Awaited]) -> Result<Sent, Failure> {
     let sender = setup.sender();
-    let sent = if args.schema == 2 {
-        sender.send_legacy(lane, task)
-    } else {
-        sender.send(lane, task)
-    };
-    Ok(sent?)
+    let lane = Lane::new(setup.node.clone(), task.to.clone());
+    if args.schema == 2 {
+        return Ok(sender.send_legacy(&lane, task)?);
+    }
+    let sealed = sender.prepare(&lane, task)?;
+    after::record(setup, task, (&sealed, None), after)?;
+    Ok(sender.put(sealed))
+}
+
+/// What the task is to wait for.
+fn waits(args: &Args, setup: &Setup, lane: &Lane) -> Result<Vec<Awaited>, Failure> {
+    let after = after::find(setup, &args.after)?;
+    if after.is_empty() {
+        return Ok(after);
+    }
+    if args.schema == 2 {
+        let why = "a watcher of the original knows nothing of --after";
+        return Err(Failure::new(Exit::Usage, why).hint("leave out --schema 2"));
+    }
+    after::look(setup, lane)?;
+    Ok(after)
 }
 
 fn inbox(sent: &Sent) -> Place {

@@ -4,11 +4,13 @@
 //! seal was verified; it makes the checks that come after the seal, in the order the format fixes.
 
 pub mod ack;
+pub mod after;
 pub mod answer;
 pub mod cancel;
 pub mod grant;
 pub mod heartbeat;
 pub mod lease;
+pub mod ready;
 pub mod release;
 pub mod strict;
 pub mod task;
@@ -29,6 +31,9 @@ use crate::reason::Refusal;
 pub use ack::Ack;
 pub use ack::Allowance;
 pub use ack::Decision;
+pub use after::AFTER;
+pub use after::After;
+pub use after::Condition;
 pub use answer::Answer;
 pub use answer::AuditHead;
 pub use cancel::Cancel;
@@ -38,6 +43,8 @@ pub use heartbeat::Heartbeat;
 pub use heartbeat::NodeState;
 pub use heartbeat::RunningTask;
 pub use lease::Lease;
+pub use ready::Prior;
+pub use ready::Ready;
 pub use release::Release;
 pub use strict::Deferred;
 pub use strict::Object;
@@ -67,6 +74,8 @@ words! {
         Grant = "grant",
         /// A claim of a pool that never started and never will.
         Release = "release",
+        /// What a task waited for has come about.
+        Ready = "ready",
         /// Reserved: a node has taken a task into its journal.
         Receipt = "receipt",
         /// Reserved: a piece of live output.
@@ -81,7 +90,7 @@ impl Kind {
     #[must_use]
     pub const fn bytes_max(self) -> usize {
         match self {
-            Self::Task | Self::Progress => limits::TASK_BYTES_MAX,
+            Self::Task | Self::Progress | Self::Ready => limits::TASK_BYTES_MAX,
             Self::Result => limits::RESULT_BYTES_MAX,
             _ => limits::CONTROL_BYTES_MAX,
         }
@@ -106,7 +115,7 @@ pub struct Rules {
     pub now: Option<Timestamp>,
     /// Clock difference that is forgiven.
     pub skew: Duration,
-    /// Longest life of a task, an ack, a cancel, a grant or a release.
+    /// Longest life of a task, an ack, a cancel, a grant, a release or a ready.
     pub life_max: Duration,
     /// Longest running time a task may ask for.
     pub timeout_max: Duration,
@@ -136,7 +145,7 @@ impl Rules {
             life_max: limits::LIFE_MAX,
             timeout_max: limits::TIMEOUT_MAX,
             hop_max: limits::HOP_MAX,
-            extensions: &[],
+            extensions: &[AFTER],
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::reason::Reason;
 use crate::reason::Refusal;
 
 /// Members in which a line feed and a tab are text: what people and agents write, and extensions.
-const PROSE: &[&str] = &["request", "final_text", "detail", "ext"];
+const PROSE: &[&str] = &["request", "final_text", "detail", "ext", "prior"];
 
 /// One JSON object, from which its reader takes the members it knows.
 #[derive(Debug)]

@@ -9,6 +9,7 @@ mod docs;
 mod doctor;
 mod fsck;
 mod grants;
+mod hold;
 mod hostile;
 mod journey;
 mod keys;

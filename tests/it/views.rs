@@ -4,6 +4,7 @@
     reason = "starts the programs, and does to the share what others may do to it"
 )]
 
+mod after;
 mod away;
 mod later;
 mod old;

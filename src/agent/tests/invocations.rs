@@ -33,6 +33,7 @@ fn asked(profile: &Profile, dangerous: bool, request: &str) -> Invocation {
         task,
         attempt: 2,
         request,
+        prior: &[],
         session: SESSION,
     })
 }
