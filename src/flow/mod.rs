@@ -126,6 +126,9 @@ pub enum Error {
     /// The attempt could not be asked about or ended.
     #[error(transparent)]
     Attempt(#[from] attempt::Error),
+    /// A name of ours may not be read, perhaps not yet: nothing is decided of it.
+    #[error("cannot tell whose '{0}' is: it may not be read")]
+    Barred(String),
 }
 
 impl Error {
@@ -285,6 +288,8 @@ pub struct Memory {
     pub(crate) leaving: bool,
     /// How far this host's clock is from the server's.
     pub(crate) skew: skew::Skew,
+    /// Names of decided outcomes that may not be read, with since when, and how often that was seen.
+    pub(crate) barred: BTreeMap<(TaskId, String), (BootTime, u32)>,
     /// Lanes in which nothing could be committed.
     pub(crate) commit_again: BTreeMap<Lane, commit::Pause>,
     /// What the last round saw of the share.
