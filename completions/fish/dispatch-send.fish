@@ -2,6 +2,7 @@ complete -c dispatch-send -l to -d 'Who is asked: a node or a pool of your confi
 complete -c dispatch-send -l from -d 'Who asks: this node [default: the configured one, or DISPATCH_FROM]' -r
 complete -c dispatch-send -s r -l request -d 'What is asked; \'-\' reads it from standard input' -r
 complete -c dispatch-send -l request-file -d 'Read what is asked from a file; \'-\' reads standard input' -r -F
+complete -c dispatch-send -l batch -d 'Send each line of a file, a JSON object with these options as members (\'-\': standard input); nothing is sent unless all of it is right' -r -F
 complete -c dispatch-send -s p -l priority -d 'How soon it should run among others: low, normal or high' -r
 complete -c dispatch-send -l profile -d 'How it should be run: a profile of the receiver [default: the receiver\'s]' -r
 complete -c dispatch-send -l timeout -d 'Longest running time, such as 90s or 2h' -r
@@ -25,6 +26,7 @@ complete -c dispatch-send -l keys -d 'Where this node keeps its keys' -r -F
 complete -c dispatch-send -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
+complete -c dispatch-send -l resume -d 'Go on with a batch that was cut: what was sent is not sent again'
 complete -c dispatch-send -l ack -d 'Ask a human of the receiver first'
 complete -c dispatch-send -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch-send -l idempotent -d 'Running it twice does no harm'

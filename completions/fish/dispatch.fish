@@ -100,6 +100,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l to -d 'Who is
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l from -d 'Who asks: this node [default: the configured one, or DISPATCH_FROM]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s r -l request -d 'What is asked; \'-\' reads it from standard input' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l request-file -d 'Read what is asked from a file; \'-\' reads standard input' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l batch -d 'Send each line of a file, a JSON object with these options as members (\'-\': standard input); nothing is sent unless all of it is right' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s p -l priority -d 'How soon it should run among others: low, normal or high' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l profile -d 'How it should be run: a profile of the receiver [default: the receiver\'s]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l timeout -d 'Longest running time, such as 90s or 2h' -r
@@ -123,6 +124,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l keys -d 'Wher
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l resume -d 'Go on with a batch that was cut: what was sent is not sent again'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l ack -d 'Ask a human of the receiver first'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l idempotent -d 'Running it twice does no harm'

@@ -1,6 +1,7 @@
 //! `dispatch-send`: signs a task and publishes it.
 
 mod after;
+mod batch;
 mod pooled;
 
 use std::io::Read;
@@ -47,10 +48,16 @@ use crate::units;
 /// Prints `<id><TAB><path>` as soon as the task is safely on the share. With --wait it prints the answer instead and
 /// exits by the outcome; where no answer came in time, the id and 79.
 #[derive(Debug, ClapArgs)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file", "batch"])))]
 pub struct Args {
     /// Who is asked: a node or a pool of your configuration
-    #[arg(long, value_name = "NODE|pool.NAME")]
+    #[arg(
+        long,
+        value_name = "NODE|pool.NAME",
+        required = false,
+        required_unless_present = "batch",
+        default_value_if("batch", clap::builder::ArgPredicate::IsPresent, Some(""))
+    )]
     to: String,
     /// Who asks: this node [default: the configured one, or DISPATCH_FROM]
     #[arg(long, value_name = "NODE")]
@@ -61,6 +68,14 @@ pub struct Args {
     /// Read what is asked from a file; '-' reads standard input
     #[arg(long, value_name = "FILE")]
     request_file: Option<PathBuf>,
+    /// Send each line of a file, a JSON object with these options as members ('-': standard input); nothing is sent
+    /// unless all of it is right
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["after", "not_before", "wait", "profile", "ack", "dangerous",
+          "timeout", "stall", "max_output", "idempotent", "max_attempts", "tags"])]
+    batch: Option<PathBuf>,
+    /// Go on with a batch that was cut: what was sent is not sent again
+    #[arg(long, requires = "batch")]
+    resume: bool,
     /// How soon it should run among others: low, normal or high
     #[arg(long, short, value_name = "WORD", default_value_t)]
     priority: Priority,
@@ -143,6 +158,9 @@ impl Args {
 /// [`Failure`]: nothing was published, unless it says so.
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = setup(args, voice)?;
+    if let Some(path) = &args.batch {
+        return batch::run(args, &setup, path, voice);
+    }
     let to = Party::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?;
     if to.node().as_ref() == Some(&setup.node) {
         return Err(

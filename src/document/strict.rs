@@ -298,6 +298,11 @@ impl Object {
         }
     }
 
+    /// Takes a member of any type.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
+    }
+
     /// Returns the names of the members that are left.
     pub fn names(&self) -> impl Iterator<Item = &String> {
         self.0.keys()

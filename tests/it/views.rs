@@ -6,6 +6,7 @@
 
 mod after;
 mod away;
+mod batch;
 mod later;
 mod old;
 mod pair;

@@ -4,6 +4,8 @@
 use crate::dice::Dice;
 use crate::duel;
 use crate::duel::Ambush;
+use crate::waits;
+use dispatch::document::Condition;
 
 /// A millisecond, in the microseconds of the simulation.
 pub const MS: u64 = 1_000;
@@ -102,6 +104,8 @@ pub struct Errand {
     pub not_before: u64,
     /// Someone copies the sealed file into the lane again.
     pub copies: u8,
+    /// It waits for another errand to end so.
+    pub after: Option<(usize, Condition)>,
 }
 
 /// What executors do.
@@ -174,9 +178,10 @@ impl Plan {
             Export::Local => Caches::Off,
             _ => dice.one_of(&[Caches::Ticks, Caches::Ticks, Caches::Counted, Caches::Off]),
         };
-        let errands = (0..dice.one_of(&[1, 1, 1, 2, 2, 3]))
+        let mut errands: Vec<Errand> = (0..dice.one_of(&[1, 1, 1, 2, 2, 3]))
             .map(|_| errand(dice, quiet_from, members > 0))
             .collect();
+        waits::tie(seed, &mut errands);
         let often = dice.one_of(&[2, 3, 4, 8]);
         Self {
             seed,
@@ -225,6 +230,7 @@ fn errand(dice: &mut Dice, quiet_from: u64, is_pooled: bool) -> Errand {
         },
         // In a pool a stranger's copy may be claimed by another member, so that only a grant keeps it from running.
         copies: if dice.once_in(6) && !is_pooled { 2 } else { 0 },
+        after: None,
     }
 }
 

@@ -90,7 +90,9 @@ const MUST_HAPPEN: &[&str] = &[
     "server restarts",
     "stale listing",
     "stale name",
+    "started after another",
     "takeover",
+    "word given",
     "written in steps",
 ];
 /// From so many schedules on.

@@ -64,6 +64,13 @@ pub fn wish(text: &str) -> Result<Wish, String> {
 /// # Errors
 /// [`Failure`]: one is not known here, or too many are named, or one twice.
 pub(super) fn find(setup: &Setup, wishes: &[Wish]) -> Result<Vec<Awaited>, Failure> {
+    let after = resolve(setup, wishes)?;
+    check(&after)?;
+    Ok(after)
+}
+
+/// As [`find`], however many there are.
+pub(super) fn resolve(setup: &Setup, wishes: &[Wish]) -> Result<Vec<Awaited>, Failure> {
     if wishes.is_empty() {
         return Ok(Vec::new());
     }
@@ -98,7 +105,6 @@ pub(super) fn find(setup: &Setup, wishes: &[Wish]) -> Result<Vec<Awaited>, Failu
         };
         after.push(awaited);
     }
-    check(&after)?;
     Ok(after)
 }
 
@@ -200,10 +206,22 @@ pub(super) fn settle(setup: &Setup, id: TaskId, publish: &Publish, voice: &Voice
     if let Err(failure) = tend::now(setup) {
         voice.warn(&format!("{failure}; the watcher tries again"));
     }
-    let _ = disk::replace(&state.join(ASKED), b"", 0o600);
+    call_watcher(setup);
     if !setup.is_watched() {
-        voice.note(
-            "it starts with a word of this node: keep 'dispatch-watch' running here, or 'dispatch wait'",
-        );
+        tell_unwatched(voice);
     }
+}
+
+/// Tells the watcher of this node that words are owed.
+pub(super) fn call_watcher(setup: &Setup) {
+    if let Ok(state) = setup.config.state() {
+        let _ = disk::replace(&state.join(ASKED), b"", 0o600);
+    }
+}
+
+/// Says that nobody gives the word now.
+pub(super) fn tell_unwatched(voice: &Voice) {
+    voice.note(
+        "what waits starts with a word of this node: keep 'dispatch-watch' running here, or 'dispatch wait'",
+    );
 }
