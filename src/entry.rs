@@ -11,6 +11,7 @@
 //! | `<claim>.lease` | `processing/` of a pool | the claim is alive while this changes |
 //! | `<id>.ack.<approver>.<nonce>.json`, `<id>.cancel.<nonce>.json` | `control/` | [`ControlName`] |
 //! | `<id>.ready.<nonce>.json` | `control/` | [`ControlName`] |
+//! | `<id>.receipt.<node>.<nonce>.json` | `control/` | [`ControlName`] |
 //! | `<id>.cancel.<member>.<nonce>.json`, `.grant.`, `.release.`, `.ready.` | `control/` of a pool | [`ControlName`] |
 //! | `<id>.json` | `inbox/`, where a peer may send v2 | a task of the original |
 //!
@@ -251,6 +252,8 @@ pub enum ControlKind {
     Release(NodeName),
     /// The sender says that what the task waited for has come about; in a pool, to this member.
     Ready(Option<NodeName>),
+    /// This node confirms how far the task has come.
+    Receipt(NodeName),
 }
 
 /// Name of a document in `control/`.
@@ -280,6 +283,7 @@ impl ControlName {
                     "grant" => ControlKind::Grant(name),
                     "release" => ControlKind::Release(name),
                     "ready" => ControlKind::Ready(Some(name)),
+                    "receipt" => ControlKind::Receipt(name),
                     _ => return None,
                 };
                 (id, kind, nonce)
@@ -302,6 +306,7 @@ impl fmt::Display for ControlName {
             ControlKind::Grant(member) => ("grant", Some(member)),
             ControlKind::Release(member) => ("release", Some(member)),
             ControlKind::Ready(member) => ("ready", member.as_ref()),
+            ControlKind::Receipt(node) => ("receipt", Some(node)),
         };
         write!(out, "{}.{word}.", self.id)?;
         if let Some(name) = name {

@@ -22,6 +22,7 @@ use crate::document::Kind;
 use crate::document::Lease;
 use crate::document::Members;
 use crate::document::Ready;
+use crate::document::Receipt;
 use crate::document::Release;
 use crate::document::Task;
 use crate::id::Digest;
@@ -247,6 +248,14 @@ impl Envelope<Verified> {
         Ready::read(self.members(Kind::Ready)?, rules)
     }
 
+    /// Reads it as a receipt.
+    ///
+    /// # Errors
+    /// As [`Receipt::read`].
+    pub fn receipt(&self, rules: &Rules) -> Result<Receipt, Refusal> {
+        Receipt::read(self.members(Kind::Receipt)?, rules)
+    }
+
     /// Reads it as whatever kind it was sealed as, and says only whether a reader takes it.
     ///
     /// # Errors
@@ -262,6 +271,7 @@ impl Envelope<Verified> {
             Kind::Grant => self.grant(rules).map(drop),
             Kind::Release => self.release(rules).map(drop),
             Kind::Ready => self.ready(rules).map(drop),
+            Kind::Receipt => self.receipt(rules).map(drop),
             kind => Err(Refusal::new(Reason::Kind, &format!("{kind} is reserved"))),
         }
     }

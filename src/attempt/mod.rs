@@ -32,6 +32,7 @@ use std::io::Read;
 pub use crate::agent::Prior;
 use crate::clock::BootTime;
 use crate::outcome::words;
+pub use plan::Lineage;
 pub use plan::Permit;
 pub use plan::Plan;
 pub use report::Report;

@@ -11,6 +11,7 @@ pub mod grant;
 pub mod heartbeat;
 pub mod lease;
 pub mod ready;
+pub mod receipt;
 pub mod release;
 pub mod strict;
 pub mod task;
@@ -45,6 +46,8 @@ pub use heartbeat::RunningTask;
 pub use lease::Lease;
 pub use ready::Prior;
 pub use ready::Ready;
+pub use receipt::Receipt;
+pub use receipt::Step;
 pub use release::Release;
 pub use strict::Deferred;
 pub use strict::Object;
@@ -76,7 +79,7 @@ words! {
         Release = "release",
         /// What a task waited for has come about.
         Ready = "ready",
-        /// Reserved: a node has taken a task into its journal.
+        /// A receiver confirms how far a task has come.
         Receipt = "receipt",
         /// Reserved: a piece of live output.
         Progress = "progress",

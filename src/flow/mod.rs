@@ -12,6 +12,7 @@
 //! | `finish` | an executor's report → a decided outcome |
 //! | `decide` | an outcome is sealed and journalled |
 //! | `commit` | `processing/` → `done/` or `rejected/`, reveal, close |
+//! | [`receipt`] | how far a task is, for a sender that asked |
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | `cancel` | the sender's wish, and how it is honoured |
@@ -50,6 +51,7 @@ mod look;
 mod park;
 mod permit;
 mod pool;
+pub mod receipt;
 mod receive;
 pub mod recover;
 mod refuse;
@@ -278,6 +280,8 @@ pub struct Memory {
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.
     pub(crate) pool: pool::Pool,
+    /// Tasks whose senders want to be told how far they are.
+    pub(crate) receipts: BTreeMap<TaskId, receipt::Told>,
     /// Who beats beside the rounds, where anybody does.
     pub(crate) vigil: Option<Arc<Vigil>>,
     /// What may be done on the share.

@@ -12,10 +12,14 @@ use super::hold;
 use super::park;
 use super::permit;
 use super::pool;
+use super::receipt;
 use super::receive;
 use super::receive::Proved;
 use super::receive::Reading;
+use crate::attempt::Lineage;
 use crate::attempt::Plan;
+use crate::document::Step;
+use crate::document::Task;
 use crate::entry::ClaimName;
 use crate::event::Event;
 use crate::event::Word;
@@ -153,6 +157,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         claim: claim.stem(),
         attempt: number,
         from: Party::from(&known.from),
+        lineage: lineage(&proved.task),
         profile: profile.clone(),
         dangerous: terms.dangerous,
         timeout: terms.timeout,
@@ -163,6 +168,14 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         prior: hold::handed_on(&known),
     };
     hand_over(node, &plan, &proved)
+}
+
+fn lineage(task: &Task) -> Lineage {
+    Lineage {
+        hop: task.hop,
+        root: task.root,
+        correlation: task.correlation.clone(),
+    }
 }
 
 /// Step 1: the claimed bytes, read and judged once more.
@@ -225,6 +238,8 @@ fn prove(
         park::park(node, id, &asks)?;
         return Ok(None);
     }
+    // Approved since, or before this process began.
+    receipt::note(node, &lane, &proved.task, proved.digest, Step::Accepted);
     Ok(Some((*proved, terms)))
 }
 

@@ -62,8 +62,8 @@ fn a_squatter_under_a_public_name_is_set_aside() {
     });
 }
 
-/// A server may refuse to let a file be read that is ours, once or for a while. Setting it aside for that would make its
-/// name anew, and what asked for it may come a second time: the outcome was lost then.
+/// A server may refuse to let a file be read that is ours, once or for a while. Setting it aside for that would make
+/// its name anew, and what asked for it may come a second time: the outcome was lost then.
 #[test]
 fn an_outcome_that_may_not_be_read_for_a_while_is_not_taken_for_a_squatter() {
     // Revealed; and under the names of its claim, because the commit could not be made.
@@ -90,7 +90,8 @@ fn an_outcome_that_may_not_be_read_for_a_while_is_not_taken_for_a_squatter() {
     }
 }
 
-/// A squatter that nobody may read is one too, a minute later; meanwhile it holds up nobody else, however many there are.
+/// A squatter that nobody may read is one too, a minute later; meanwhile it holds up nobody else, however many there
+/// are.
 #[test]
 fn a_squatter_that_may_not_be_read_is_set_aside_in_the_end() {
     let bench = Bench::new();

@@ -117,7 +117,8 @@ fn a_claim_whose_own_term_is_nearly_over_is_not_started() {
     assert_eq!(ground.status(&sent), Some(Status::Ok));
 }
 
-/// A server that answers late shows what an owner wrote meanwhile: its term counts from the answer, not from the question.
+/// A server that answers late shows what an owner wrote meanwhile: its term counts from the answer, not from the
+/// question.
 #[test]
 fn a_lease_that_was_beaten_while_it_was_read_is_good_for_a_whole_term() {
     let ground = Ground::new(64, 2);

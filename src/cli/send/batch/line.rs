@@ -28,6 +28,7 @@ const OUTER: &[&str] = &[
     "batch",
     "resume",
     "wait",
+    "until",
     "json",
     "from",
     "schema",
