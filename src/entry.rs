@@ -10,8 +10,9 @@
 //! | `<id>.result.json`, `<id>.log` | `done/` | the same, revealed under the name people look for |
 //! | `<claim>.lease` | `processing/` of a pool | the claim is alive while this changes |
 //! | `<id>.ack.<approver>.<nonce>.json`, `<id>.cancel.<nonce>.json` | `control/` | [`ControlName`] |
+//! | `<id>.ready.<nonce>.json` | `control/` | [`ControlName`] |
 //! | `<id>.receipt.<node>.<nonce>.json` | `control/` | [`ControlName`] |
-//! | `<id>.cancel.<member>.<nonce>.json`, `.grant.`, `.release.` | `control/` of a pool | [`ControlName`] |
+//! | `<id>.cancel.<member>.<nonce>.json`, `.grant.`, `.release.`, `.ready.` | `control/` of a pool | [`ControlName`] |
 //! | `<id>.json` | `inbox/`, where a peer may send v2 | a task of the original |
 //!
 //! The fields are parsed from the right, because an id never holds a dot and neither does a node name.
@@ -249,6 +250,8 @@ pub enum ControlKind {
     Grant(NodeName),
     /// This member gives a claim back.
     Release(NodeName),
+    /// The sender says that what the task waited for has come about; in a pool, to this member.
+    Ready(Option<NodeName>),
     /// This node confirms how far the task has come.
     Receipt(NodeName),
 }
@@ -271,6 +274,7 @@ impl ControlName {
         let fields: Vec<&str> = name.strip_suffix(".json")?.split('.').collect();
         let (id, kind, nonce) = match fields.as_slice() {
             [id, "cancel", nonce] => (id, ControlKind::Cancel(None), nonce),
+            [id, "ready", nonce] => (id, ControlKind::Ready(None), nonce),
             [id, word, name, nonce] => {
                 let name = NodeName::parse(name).ok()?;
                 let kind = match *word {
@@ -278,6 +282,7 @@ impl ControlName {
                     "cancel" => ControlKind::Cancel(Some(name)),
                     "grant" => ControlKind::Grant(name),
                     "release" => ControlKind::Release(name),
+                    "ready" => ControlKind::Ready(Some(name)),
                     "receipt" => ControlKind::Receipt(name),
                     _ => return None,
                 };
@@ -300,6 +305,7 @@ impl fmt::Display for ControlName {
             ControlKind::Cancel(member) => ("cancel", member.as_ref()),
             ControlKind::Grant(member) => ("grant", Some(member)),
             ControlKind::Release(member) => ("release", Some(member)),
+            ControlKind::Ready(member) => ("ready", member.as_ref()),
             ControlKind::Receipt(node) => ("receipt", Some(node)),
         };
         write!(out, "{}.{word}.", self.id)?;

@@ -21,6 +21,7 @@ use crate::document::Heartbeat;
 use crate::document::Kind;
 use crate::document::Lease;
 use crate::document::Members;
+use crate::document::Ready;
 use crate::document::Receipt;
 use crate::document::Release;
 use crate::document::Task;
@@ -260,6 +261,14 @@ impl Envelope<Verified> {
         Release::read(self.members(Kind::Release)?, rules)
     }
 
+    /// Reads it as a ready.
+    ///
+    /// # Errors
+    /// As [`Ready::read`].
+    pub fn ready(&self, rules: &Rules) -> Result<Ready, Refusal> {
+        Ready::read(self.members(Kind::Ready)?, rules)
+    }
+
     /// Reads it as a receipt.
     ///
     /// # Errors
@@ -282,6 +291,7 @@ impl Envelope<Verified> {
             Kind::Lease => self.lease(rules).map(drop),
             Kind::Grant => self.grant(rules).map(drop),
             Kind::Release => self.release(rules).map(drop),
+            Kind::Ready => self.ready(rules).map(drop),
             Kind::Receipt => self.receipt(rules).map(drop),
             kind => Err(Refusal::new(Reason::Kind, &format!("{kind} is reserved"))),
         }

@@ -76,6 +76,8 @@ words! {
         TaskAdopt = "task_adopt",
         /// A claim waits until its sender's node lets it start.
         TaskGrantWait = "task_grant_wait",
+        /// The sender of a task says that what it waited for has come about.
+        TaskReady = "task_ready",
         /// A claim was lost to another; what it produced is kept as late.
         TaskLate = "task_late",
         /// The sender let a claim of a pool be started.

@@ -13,6 +13,14 @@ pub const REQUEST_BYTES_MAX: usize = 192 * 1024;
 pub const RESULT_BYTES_MAX: usize = 1024 * 1024;
 /// Largest sealed ack, cancel, lease or heartbeat, in bytes as written.
 pub const CONTROL_BYTES_MAX: usize = 8 * 1024;
+/// Tasks that one task may wait for.
+pub const AFTER_MAX: usize = 256;
+/// What the answers of the tasks that one waited for may come to together, in bytes of UTF-8.
+pub const PRIOR_BYTES_MAX: usize = 64 * 1024;
+/// What is handed on of one answer at most, in bytes of UTF-8.
+pub const PRIOR_ONE_MAX: usize = 16 * 1024;
+/// How long a member of a pool holds a claim that is not ready.
+pub const READY_PATIENCE: Duration = Duration::from_secs(60);
 /// Exact size of a heartbeat and a lease: rewritten in place, so it never grows or shrinks.
 pub const BEAT_BYTES: usize = 4096;
 /// Deepest nesting of a document; the outermost object is level one.

@@ -67,6 +67,10 @@ words! {
         LeaseByWallClock = "lease-by-wall-clock",
         /// The sender's node lets a second claim start though the first was not given back.
         TwoGrants = "two-grants",
+        /// A task that waits for others is started without the word of its sender.
+        HoldIgnored = "hold-ignored",
+        /// The sender lets a task go that waits for the success of another, however that ended.
+        ReadyAnyhow = "ready-anyhow",
     }
 }
 

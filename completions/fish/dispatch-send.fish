@@ -2,11 +2,14 @@ complete -c dispatch-send -l to -d 'Who is asked: a node or a pool of your confi
 complete -c dispatch-send -l from -d 'Who asks: this node [default: the configured one, or DISPATCH_FROM]' -r
 complete -c dispatch-send -s r -l request -d 'What is asked; \'-\' reads it from standard input' -r
 complete -c dispatch-send -l request-file -d 'Read what is asked from a file; \'-\' reads standard input' -r -F
+complete -c dispatch-send -l batch -d 'Send each line of a file, a JSON object with these options as members (\'-\': standard input); nothing is sent unless all of it is right' -r -F
 complete -c dispatch-send -s p -l priority -d 'How soon it should run among others: low, normal or high' -r
 complete -c dispatch-send -l profile -d 'How it should be run: a profile of the receiver [default: the receiver\'s]' -r
 complete -c dispatch-send -l timeout -d 'Longest running time, such as 90s or 2h' -r
 complete -c dispatch-send -l stall -d 'End it when it shows no sign of work for this long' -r
 complete -c dispatch-send -l max-output -d 'Most output to keep, such as 2MB' -r
+complete -c dispatch-send -l after -d 'Start it only once this task ended: an id of yours, or the beginning of one; \'ok:\' (it succeeded, the default), \'notok:\' or \'any:\' before it; several with commas, or repeated' -r
+complete -c dispatch-send -l not-before -d 'Do not start it earlier: a time from now such as 2h, or 2026-11-20T22:00:00Z' -r
 complete -c dispatch-send -l expires -d 'Do not start it later than this from now' -r
 complete -c dispatch-send -l max-attempts -d 'Most starts, with --idempotent' -r
 complete -c dispatch-send -l idempotency-key -d 'The same piece of work whenever this key is given: send it once, else print the id of the first' -r
@@ -32,6 +35,7 @@ complete -c dispatch-send -l keys -d 'Where this node keeps its keys' -r -F
 complete -c dispatch-send -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
+complete -c dispatch-send -l resume -d 'Go on with a batch that was cut: what was sent is not sent again'
 complete -c dispatch-send -l ack -d 'Ask a human of the receiver first'
 complete -c dispatch-send -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch-send -l idempotent -d 'Running it twice does no harm'

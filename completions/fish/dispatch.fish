@@ -37,6 +37,7 @@ complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "show" -d 'Show ev
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "retry" -d 'Send a task again that is over'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
+complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "deps" -d 'Draw which tasks of this node wait for which'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "why" -d 'Say in one line why a task is where it is'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "doctor" -d 'Find out what a shared folder is good for'
@@ -100,11 +101,14 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l to -d 'Who is
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l from -d 'Who asks: this node [default: the configured one, or DISPATCH_FROM]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s r -l request -d 'What is asked; \'-\' reads it from standard input' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l request-file -d 'Read what is asked from a file; \'-\' reads standard input' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l batch -d 'Send each line of a file, a JSON object with these options as members (\'-\': standard input); nothing is sent unless all of it is right' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s p -l priority -d 'How soon it should run among others: low, normal or high' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l profile -d 'How it should be run: a profile of the receiver [default: the receiver\'s]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l timeout -d 'Longest running time, such as 90s or 2h' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l stall -d 'End it when it shows no sign of work for this long' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l max-output -d 'Most output to keep, such as 2MB' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l after -d 'Start it only once this task ended: an id of yours, or the beginning of one; \'ok:\' (it succeeded, the default), \'notok:\' or \'any:\' before it; several with commas, or repeated' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l not-before -d 'Do not start it earlier: a time from now such as 2h, or 2026-11-20T22:00:00Z' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l expires -d 'Do not start it later than this from now' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l max-attempts -d 'Most starts, with --idempotent' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l idempotency-key -d 'The same piece of work whenever this key is given: send it once, else print the id of the first' -r
@@ -130,6 +134,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l keys -d 'Wher
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
 always\t'Always'
 never\t'Never'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l resume -d 'Go on with a batch that was cut: what was sent is not sent again'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l ack -d 'Ask a human of the receiver first'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l idempotent -d 'Running it twice does no harm'
@@ -247,6 +252,20 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand status" -l json -d 'Pr
 complete -c dispatch -n "__fish_dispatch_using_subcommand status" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand status" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l root -d 'The shared folder' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l side -d 'The name of this node' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l state -d 'Where this node keeps its own state' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l keys -d 'Where this node keeps its keys' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
+always\t'Always'
+never\t'Never'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l all -d 'Also what is over'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l json -d 'Print one JSON object'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l dot -d 'Print it for Graphviz: dispatch deps --dot | dot -Tsvg'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -s q -l quiet -d 'Say nothing beside the answer and errors'
+complete -c dispatch -n "__fish_dispatch_using_subcommand deps" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand why" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand why" -l root -d 'The shared folder' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand why" -l side -d 'The name of this node' -r
@@ -287,6 +306,7 @@ task_return\t''
 task_take\t''
 task_adopt\t''
 task_grant_wait\t''
+task_ready\t''
 task_late\t''
 task_grant\t''
 task_withhold\t''
@@ -553,28 +573,29 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -l json -d 'Print 
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "demo" -d 'Watch a task travel between two nodes on this machine'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "init" -d 'Lay out a share and write the first configuration of this node'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "config" -d 'Show every setting in force, and where its value came from'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "send" -d 'Sign a task and hand it to another host'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "watch" -d 'Serve this node: take tasks in, run them, answer'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "ack" -d 'List, show, approve or deny what waits for an approval'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "wait" -d 'Wait for the outcome of tasks'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "show" -d 'Show everything about one task: what was asked, where it is, what came of it'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "retry" -d 'Send a task again that is over'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "why" -d 'Say in one line why a task is where it is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "doctor" -d 'Find out what a shared folder is good for'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "fsck" -d 'Look for what should not be on the share'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "resume" -d 'Lift a halt, or show what there is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "key" -d 'Make, carry and drop the keys of links'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "seal" -d 'Seal a document read from standard input'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "verify" -d 'Say whether a file is a document this host would take'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status why log doctor fsck halt resume key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "demo" -d 'Watch a task travel between two nodes on this machine'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "init" -d 'Lay out a share and write the first configuration of this node'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "config" -d 'Show every setting in force, and where its value came from'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "send" -d 'Sign a task and hand it to another host'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "watch" -d 'Serve this node: take tasks in, run them, answer'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "ack" -d 'List, show, approve or deny what waits for an approval'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "wait" -d 'Wait for the outcome of tasks'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "show" -d 'Show everything about one task: what was asked, where it is, what came of it'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "retry" -d 'Send a task again that is over'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "deps" -d 'Draw which tasks of this node wait for which'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "why" -d 'Say in one line why a task is where it is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "doctor" -d 'Find out what a shared folder is good for'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "fsck" -d 'Look for what should not be on the share'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "resume" -d 'Lift a halt, or show what there is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "key" -d 'Make, carry and drop the keys of links'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "seal" -d 'Seal a document read from standard input'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "verify" -d 'Say whether a file is a document this host would take'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-sign" -d 'Make a key that signs what this node, or an approver, says to a node or a pool'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "export" -d 'Write the key of a link to standard output'

@@ -13,6 +13,7 @@ use super::codex;
 use super::command;
 use super::gemini;
 use super::opencode;
+use super::prior::Prior;
 
 /// What is asked of an agent.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,8 @@ pub struct Ask<'a> {
     pub brief: bool,
     /// The request, as sealed.
     pub request: &'a str,
+    /// What the tasks that this one waited for came to.
+    pub prior: &'a [Prior],
     /// A UUID made by the receiver for this attempt alone: the agent's session where the kind takes one, and
     /// the marker around the request, which its author therefore cannot know.
     pub session: &'a str,

@@ -29,6 +29,7 @@ mod workspace;
 
 use std::io::Read;
 
+pub use crate::agent::Prior;
 use crate::clock::BootTime;
 use crate::outcome::words;
 pub use plan::Lineage;

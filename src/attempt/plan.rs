@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::agent::Prior;
 use crate::clock::BootTime;
 use crate::clock::Clock;
 use crate::id::Party;
@@ -83,4 +84,7 @@ pub struct Plan {
     /// this kind where a node serves its lane alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<BootTime>,
+    /// What the tasks that this one waited for came to, as its sender handed it on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prior: Vec<Prior>,
 }

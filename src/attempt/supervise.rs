@@ -8,6 +8,7 @@
 //! is lost, sweeps, and never runs it again by itself.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -215,10 +216,13 @@ impl Attempt<'_> {
             attempt: self.plan.attempt,
             brief: self.plan.brief,
             request,
+            prior: &self.plan.prior,
             session: &self.fresh_uuid(),
         });
         let search = self.search_path(&invocation);
         let places = workspace::furnish(&self.plan.profile.workspace, self.folder, &search, clock)
+            .map_err(|why| Refusal::of(FailureClass::Spawn, &why.to_string()))?;
+        self.hand_on(&places.tmp)
             .map_err(|why| Refusal::of(FailureClass::Spawn, &why.to_string()))?;
         let stdin = places.run.join("stdin");
         disk::create_volatile(&stdin, &invocation.stdin, 0o600)
@@ -243,6 +247,15 @@ impl Attempt<'_> {
                 Err(refusal)
             }
         }
+    }
+
+    /// Puts what earlier tasks came to where the agent finds it.
+    fn hand_on(&self, tmp: &Path) -> Result<(), Error> {
+        if self.plan.prior.is_empty() {
+            return Ok(());
+        }
+        let path = tmp.join(agent::PRIOR_FILE);
+        disk::create_volatile(&path, &agent::Prior::file(&self.plan.prior), 0o600).map_err(failed)
     }
 
     /// Layers that do not come from the stages.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::path::PathBuf;
 
 use super::Plan;
+use crate::agent;
 use crate::agent::Invocation;
 use crate::outcome::Layer;
 use crate::process::channel::Grants;
@@ -149,6 +150,10 @@ pub(super) fn environment(
         env.insert("DISPATCH_TASK_CORRELATION".to_owned(), label.clone());
     }
     env.insert("DISPATCH_PROFILE".to_owned(), plan.profile.name.to_string());
+    if !plan.prior.is_empty() {
+        let file = places.tmp.join(agent::PRIOR_FILE);
+        env.insert(agent::PRIOR_VARIABLE.to_owned(), text(&file));
+    }
     env.insert(MARK.to_owned(), plan.claim.clone());
     env
 }

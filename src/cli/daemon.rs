@@ -8,7 +8,6 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::Duration;
-use std::time::SystemTime;
 
 use sd_notify::NotifyState;
 use signal_hook::consts::SIGINT;
@@ -20,7 +19,6 @@ use super::ear::Heard;
 use super::ear::Over;
 use super::ear::Pulse;
 use super::failure::Failure;
-use super::send::ASKED;
 use super::setup;
 use super::setup::SHIP_BUDGET;
 use super::setup::Setup;
@@ -59,10 +57,12 @@ use crate::pace::Pace;
 use crate::place::Place;
 use crate::stage::Stage;
 use crate::wake::Wake;
+use errands::Errands;
 use exam::Exam;
 use ring::Ring;
 
 mod beside;
+mod errands;
 mod exam;
 mod ring;
 
@@ -83,8 +83,8 @@ pub(super) struct Daemon {
     exam: Exam,
     /// When old segments of the log are looked for next.
     retire: BootTime,
-    /// When a task was last sent to a pool from here.
-    asked: Option<SystemTime>,
+    /// What commands of this host leave to it.
+    errands: Errands,
 }
 
 impl Daemon {
@@ -149,7 +149,7 @@ impl Daemon {
             ring,
             exam: Exam::default(),
             retire: setup.clock.boot().plus(limits::SWEEP_SOON),
-            asked: asked_at(state),
+            errands: Errands::begin(state),
         })
     }
 
@@ -213,14 +213,12 @@ impl Daemon {
 
     fn round(&mut self, setup: &Setup) -> Result<flow::Round, Failure> {
         self.reload_keys(setup);
-        let asked = asked_at(&self.state);
-        if std::mem::replace(&mut self.asked, asked) != asked && asked.is_some() {
-            self.node.expect_claims();
-        }
         super::mend::honour(&self.state, &mut self.node)?;
+        self.errands.look(&self.state, &mut self.node);
         self.exam.look(setup, &mut self.node);
         let round = self.node.round()?;
         self.exam.note(&mut self.node);
+        self.errands.tend(setup, &self.node);
         if self.trouble().is_some_and(flow::Trouble::is_lost) {
             // Not ours, or not there: nothing of this node goes to it.
             return Ok(round);
@@ -396,7 +394,8 @@ impl Daemon {
             pace.stir(now);
         }
         let pause = pace.next(now, self.node.running() > 0, &*setup.chance);
-        let pause = self.node.patience().map_or(pause, |most| pause.min(most));
+        let most = [self.node.patience(), self.errands.patience(now)];
+        let pause = most.into_iter().flatten().fold(pause, Duration::min);
         let is_unsure = self.exam.is_open() || self.node.keys.is_kept();
         let pause = if is_unsure { pause.min(SOON) } else { pause };
         if !round.calls_for_another() && wake.wait(pause) {
@@ -449,12 +448,6 @@ fn watch_share(setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
 fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
-}
-
-/// When a command of this host last sent a task to a pool.
-fn asked_at(state: &Path) -> Option<SystemTime> {
-    let meta = std::fs::metadata(state.join(ASKED)).ok()?;
-    meta.modified().ok()
 }
 
 fn settings(setup: &Setup) -> Settings {

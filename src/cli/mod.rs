@@ -13,6 +13,7 @@ mod check;
 pub mod config;
 mod daemon;
 pub mod demo;
+pub mod deps;
 pub mod doctor;
 mod ear;
 #[cfg(target_os = "linux")]
@@ -44,6 +45,7 @@ mod speech;
 mod started;
 pub mod status;
 mod suit;
+mod tend;
 pub mod verify;
 pub mod voice;
 pub mod wait;
@@ -95,6 +97,7 @@ enum Word {
 
 /// What the front door does.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 enum Verb {
     Demo(demo::Args),
     Init(init::Args),
@@ -107,6 +110,7 @@ enum Verb {
     Retry(retry::Args),
     Cancel(cancel::Args),
     Status(status::Args),
+    Deps(deps::Args),
     Why(why::Args),
     Log(log::Args),
     Doctor(doctor::Args),
@@ -133,6 +137,7 @@ impl Verb {
             Self::Retry(args) => args.common(),
             Self::Cancel(args) => args.common(),
             Self::Status(args) => args.common(),
+            Self::Deps(args) => args.common(),
             Self::Why(args) => args.common(),
             Self::Log(args) => args.common(),
             Self::Doctor(args) => args.common(),
@@ -159,6 +164,7 @@ impl Verb {
             Self::Retry(args) => retry::run(args, voice),
             Self::Cancel(args) => cancel::run(args, voice),
             Self::Status(args) => status::run(args, voice),
+            Self::Deps(args) => deps::run(args, voice),
             Self::Why(args) => why::run(args, voice),
             Self::Log(args) => log::run(args, voice),
             Self::Doctor(args) => doctor::run(args, voice),

@@ -1,5 +1,7 @@
 //! `dispatch-send`: signs a task and publishes it.
 
+mod after;
+mod batch;
 pub mod keyed;
 mod lineage;
 mod pooled;
@@ -22,6 +24,7 @@ use super::setup::Setup;
 use super::voice::Voice;
 use super::wait;
 use super::wait::Until;
+use crate::clock::Timestamp;
 use crate::document::Task;
 use crate::event::Event;
 use crate::event::Word;
@@ -38,6 +41,7 @@ use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
 use crate::stage::Stage;
+use crate::status::dependents::Awaited;
 use crate::transport::Publish;
 use crate::units;
 
@@ -48,10 +52,16 @@ use crate::units;
 /// Prints `<id><TAB><path>` as soon as the task is safely on the share. With --wait it prints the answer instead and
 /// exits by the outcome; where no answer came in time, the id and 79.
 #[derive(Debug, ClapArgs)]
-#[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file"])))]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file", "batch"])))]
 pub struct Args {
     /// Who is asked: a node or a pool of your configuration
-    #[arg(long, value_name = "NODE|pool.NAME")]
+    #[arg(
+        long,
+        value_name = "NODE|pool.NAME",
+        required = false,
+        required_unless_present = "batch",
+        default_value_if("batch", clap::builder::ArgPredicate::IsPresent, Some(""))
+    )]
     to: String,
     /// Who asks: this node [default: the configured one, or DISPATCH_FROM]
     #[arg(long, value_name = "NODE")]
@@ -62,6 +72,14 @@ pub struct Args {
     /// Read what is asked from a file; '-' reads standard input
     #[arg(long, value_name = "FILE")]
     request_file: Option<PathBuf>,
+    /// Send each line of a file, a JSON object with these options as members ('-': standard input); nothing is sent
+    /// unless all of it is right
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["after", "not_before", "wait", "until", "profile", "ack",
+          "dangerous", "timeout", "stall", "max_output", "idempotent", "max_attempts", "tags"])]
+    batch: Option<PathBuf>,
+    /// Go on with a batch that was cut: what was sent is not sent again
+    #[arg(long, requires = "batch")]
+    resume: bool,
     /// How soon it should run among others: low, normal or high
     #[arg(long, short, value_name = "WORD", default_value_t)]
     priority: Priority,
@@ -83,6 +101,13 @@ pub struct Args {
     /// Most output to keep, such as 2MB
     #[arg(long, value_name = "SIZE", value_parser = units::size)]
     max_output: Option<u64>,
+    /// Start it only once this task ended: an id of yours, or the beginning of one; 'ok:' (it succeeded, the default),
+    /// 'notok:' or 'any:' before it; several with commas, or repeated
+    #[arg(long, value_name = "[WHEN:]ID", value_delimiter = ',', value_parser = after::wish)]
+    after: Vec<after::Wish>,
+    /// Do not start it earlier: a time from now such as 2h, or 2026-11-20T22:00:00Z
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<String>,
     /// Do not start it later than this from now
     #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "24h")]
     expires: Duration,
@@ -149,6 +174,9 @@ impl Args {
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     vet(args)?;
     let setup = setup(args, voice)?;
+    if let Some(path) = &args.batch {
+        return batch::run(args, &setup, path, voice);
+    }
     let to = Party::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?;
     if to.node().as_ref() == Some(&setup.node) {
         return Err(
@@ -157,13 +185,15 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         );
     }
     let lane = setup.lane_to_party(&to)?;
-    let task = task(args, &setup, &to)?;
+    let mut task = task(args, &setup, &to)?;
     if task.request.trim().is_empty() {
         return Err(Failure::new(Exit::Data, "there is nothing in the request")
             .hint("say what is to be done: --request 'TEXT', --request-file FILE, or --request - for standard input"));
     }
     setup.check_root()?;
     pooled::look(args, &setup, &lane, voice)?;
+    let after = waits(args, &setup, &lane)?;
+    after::put(&mut task, &after);
     if args.callback == Some(Callback::Discord) {
         voice.warn("results come as files; 'discord' is not announced from here");
     }
@@ -173,8 +203,11 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         return keyed::answer(&setup, voice, &lane, earlier, (args.wait, args.json));
     }
     keyed::note(&setup, &lane, &task, None)?;
-    let sent = publish(args, &setup, &lane, &task)?;
+    let sent = publish(args, &setup, &task, &after)?;
     keyed::note(&setup, &lane, &task, Some(&sent))?;
+    if !after.is_empty() {
+        after::settle(&setup, sent.id, &sent.publish, voice);
+    }
     let path = setup
         .config
         .root()?
@@ -271,6 +304,11 @@ fn task(args: &Args, setup: &Setup, to: &Party) -> Result<Task, Failure> {
     let (from, to) = (Party::from(&setup.node), to.clone());
     let mut task = Task::new(id, from, to, now, request(args)?);
     task.expires = now.plus(args.expires);
+    task.not_before = args
+        .not_before
+        .as_deref()
+        .map(|text| moment(text, now))
+        .transpose()?;
     task.priority = args.priority;
     task.profile.clone_from(&args.profile);
     task.require_ack = args.ack;
@@ -289,6 +327,19 @@ fn task(args: &Args, setup: &Setup, to: &Party) -> Result<Task, Failure> {
             .insert(receipt::EXTENSION.to_owned(), nothing.into());
     }
     Ok(task)
+}
+
+/// Reads a moment: a time from now, or the moment itself.
+fn moment(text: &str, now: Timestamp) -> Result<Timestamp, Failure> {
+    let from_now = units::duration(text).map(|time| now.plus(time));
+    from_now
+        .ok()
+        .or_else(|| Timestamp::parse(text).ok())
+        .ok_or_else(|| {
+            let why = format!("'{}' is no time", crate::escape::excerpt(text, 60));
+            Failure::new(Exit::Usage, why)
+                .hint("a time from now such as 2h, or a moment such as 2026-11-20T22:00:00Z")
+        })
 }
 
 /// Reads the request, never more of it than a task may hold.
@@ -341,14 +392,29 @@ fn read_file(path: &Path, limit: u64, into: &mut Vec<u8>) -> std::io::Result<()>
     Ok(())
 }
 
-fn publish(args: &Args, setup: &Setup, lane: &Lane, task: &Task) -> Result<Sent, Failure> {
+fn publish(args: &Args, setup: &Setup, task: &Task, after: &[Awaited]) -> Result<Sent, Failure> {
     let sender = setup.sender();
-    let sent = if args.schema == 2 {
-        sender.send_legacy(lane, task)
-    } else {
-        sender.send(lane, task)
-    };
-    Ok(sent?)
+    let lane = Lane::new(setup.node.clone(), task.to.clone());
+    if args.schema == 2 {
+        return Ok(sender.send_legacy(&lane, task)?);
+    }
+    let sealed = sender.prepare(&lane, task)?;
+    after::record(setup, task, (&sealed, None), after)?;
+    Ok(sender.put(sealed))
+}
+
+/// What the task is to wait for.
+fn waits(args: &Args, setup: &Setup, lane: &Lane) -> Result<Vec<Awaited>, Failure> {
+    let after = after::find(setup, &args.after)?;
+    if after.is_empty() {
+        return Ok(after);
+    }
+    if args.schema == 2 {
+        let why = "a watcher of the original knows nothing of --after";
+        return Err(Failure::new(Exit::Usage, why).hint("leave out --schema 2"));
+    }
+    after::look(setup, lane)?;
+    Ok(after)
 }
 
 fn inbox(sent: &Sent) -> Place {

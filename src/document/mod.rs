@@ -4,11 +4,13 @@
 //! seal was verified; it makes the checks that come after the seal, in the order the format fixes.
 
 pub mod ack;
+pub mod after;
 pub mod answer;
 pub mod cancel;
 pub mod grant;
 pub mod heartbeat;
 pub mod lease;
+pub mod ready;
 pub mod receipt;
 pub mod release;
 pub mod strict;
@@ -30,6 +32,9 @@ use crate::reason::Refusal;
 pub use ack::Ack;
 pub use ack::Allowance;
 pub use ack::Decision;
+pub use after::AFTER;
+pub use after::After;
+pub use after::Condition;
 pub use answer::Answer;
 pub use answer::AuditHead;
 pub use cancel::Cancel;
@@ -39,6 +44,8 @@ pub use heartbeat::Heartbeat;
 pub use heartbeat::NodeState;
 pub use heartbeat::RunningTask;
 pub use lease::Lease;
+pub use ready::Prior;
+pub use ready::Ready;
 pub use receipt::Receipt;
 pub use receipt::Step;
 pub use release::Release;
@@ -70,6 +77,8 @@ words! {
         Grant = "grant",
         /// A claim of a pool that never started and never will.
         Release = "release",
+        /// What a task waited for has come about.
+        Ready = "ready",
         /// A receiver confirms how far a task has come.
         Receipt = "receipt",
         /// Reserved: a piece of live output.
@@ -84,7 +93,7 @@ impl Kind {
     #[must_use]
     pub const fn bytes_max(self) -> usize {
         match self {
-            Self::Task | Self::Progress => limits::TASK_BYTES_MAX,
+            Self::Task | Self::Progress | Self::Ready => limits::TASK_BYTES_MAX,
             Self::Result => limits::RESULT_BYTES_MAX,
             _ => limits::CONTROL_BYTES_MAX,
         }
@@ -109,7 +118,7 @@ pub struct Rules {
     pub now: Option<Timestamp>,
     /// Clock difference that is forgiven.
     pub skew: Duration,
-    /// Longest life of a task, an ack, a cancel, a grant or a release.
+    /// Longest life of a task, an ack, a cancel, a grant, a release or a ready.
     pub life_max: Duration,
     /// Longest running time a task may ask for.
     pub timeout_max: Duration,
@@ -139,7 +148,7 @@ impl Rules {
             life_max: limits::LIFE_MAX,
             timeout_max: limits::TIMEOUT_MAX,
             hop_max: limits::HOP_MAX,
-            extensions: &[],
+            extensions: &[AFTER],
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::reason::Reason;
 use crate::reason::Refusal;
 
 /// Members in which a line feed and a tab are text: what people and agents write, and extensions.
-const PROSE: &[&str] = &["request", "final_text", "detail", "ext"];
+const PROSE: &[&str] = &["request", "final_text", "detail", "ext", "prior"];
 
 /// One JSON object, from which its reader takes the members it knows.
 #[derive(Debug)]
@@ -296,6 +296,11 @@ impl Object {
             Some(Value::Object(members)) => Ok(Some(members)),
             Some(_) => Err(wrong(name, "an object")),
         }
+    }
+
+    /// Takes a member of any type.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.0.remove(name)
     }
 
     /// Returns the names of the members that are left.

@@ -11,6 +11,7 @@ use super::Members;
 use super::Object;
 use super::Rules;
 use super::Span;
+use super::after;
 use super::at_most;
 use super::maybe_narrow;
 use super::maybe_short;
@@ -335,7 +336,8 @@ impl Raw {
                 return Err(Refusal::new(Reason::Crit, &format!("extension '{name}'")));
             }
         }
-        Ok(())
+        let after = self.ext.get(after::AFTER).cloned();
+        after.map_or(Ok(()), |value| after::read(value).map(drop))
     }
 
     fn check_policy(&self, rules: &Rules, hop: u32) -> Result<Option<ProfileName>, Refusal> {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::Error;
 use super::Node;
+use super::hold;
 use super::junk;
 use super::receive;
 use crate::entry;
@@ -35,8 +36,12 @@ pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
     };
     note_flood(node, lane, is_part);
     node.saw(&inbox, &listing);
-    let (queued, unknown) = sort(node, lane, listing);
+    let (mut queued, unknown) = sort(node, lane, listing);
     junk::pass(node, lane, unknown)?;
+    if queued.iter().any(|entry| !entry.is_due) {
+        let control = node.controls(lane)?;
+        hold::leave_closed(node, lane, &mut queued, &control);
+    }
     if backlog(node, lane) >= limits::PASS_ENTRIES_MAX {
         return Ok(0);
     }
@@ -78,6 +83,8 @@ pub(super) fn note_flood(node: &mut Node, lane: &Lane, is_part: bool) {
 pub(super) struct Queued {
     pub file: String,
     pub name: QueuedName,
+    /// Whether its name lets it be opened now.
+    pub is_due: bool,
 }
 
 /// Tells tasks from everything else, and puts them in order.
@@ -97,12 +104,12 @@ pub(super) fn sort(node: &Node, lane: &Lane, listing: Vec<Listed>) -> (Vec<Queue
         });
         match name {
             Some(name) if entry.kind == EntryKind::File && entry.raw.is_none() => {
-                if name.not_before.is_none_or(|moment| moment <= now) {
-                    queued.push(Queued {
-                        file: entry.name,
-                        name,
-                    });
-                }
+                let is_due = name.not_before.is_none_or(|moment| moment <= now);
+                queued.push(Queued {
+                    file: entry.name,
+                    name,
+                    is_due,
+                });
             }
             _ => unknown.push(entry),
         }

@@ -9,6 +9,7 @@ use super::Node;
 use super::Trouble;
 use super::lanes;
 use crate::clock::BootTime;
+use crate::document::AFTER;
 use crate::document::Context;
 use crate::document::Heartbeat;
 use crate::document::Kind;
@@ -206,6 +207,18 @@ fn state(node: &Node) -> (NodeState, Option<String>) {
     (state, reason)
 }
 
+/// What this node understands beyond the first revision of the format, and the pools that it serves.
+fn understood(node: &Node) -> Vec<String> {
+    let none = lanes::Pools::new();
+    let pools = match node.may_pool() {
+        true => &node.settings.pools,
+        false => &none,
+    };
+    let mut words = vec![AFTER.to_owned()];
+    words.extend(lanes::marks(&node.settings.node, pools));
+    words
+}
+
 fn card(node: &Node, peer: &NodeName) -> Heartbeat {
     let (state, reason) = state(node);
     let mine = |phase: Phase| {
@@ -252,11 +265,7 @@ fn card(node: &Node, peer: &NodeName) -> Heartbeat {
         reason,
         tasks,
         audit: node.sink.head(),
-        extensions: if node.may_pool() {
-            lanes::marks(&node.settings.node, &node.settings.pools)
-        } else {
-            lanes::marks(&node.settings.node, &lanes::Pools::new())
-        },
+        extensions: understood(node),
         profiles: allowed
             .filter(|peer| peer.accept)
             .map(|peer| peer.profiles.iter().take(TASKS_MAX).cloned().collect())

@@ -5,6 +5,8 @@
 //! | [`send`] | nothing → `tmp/` → `inbox/` |
 //! | `admit` | `inbox/` → `processing/`, proved, judged |
 //! | `park` | `processing/` ⇄ `pending-ack/`, by decisions of approvers |
+//! | `hold` | waits for the end of others, until its sender says that they have |
+//! | [`resolve`] | the sender says so, or ends what can never start |
 //! | `start` | marker, looks, journal, executor |
 //! | `permit` | the last look; the agent goes |
 //! | `retry` | an attempt that failed → the next one |
@@ -44,6 +46,7 @@ pub mod fsck;
 pub mod gc;
 pub mod grant;
 pub mod granted;
+mod hold;
 mod junk;
 pub mod lanes;
 mod look;
@@ -55,6 +58,7 @@ mod receive;
 pub mod recover;
 mod refuse;
 mod replay;
+pub mod resolve;
 mod retry;
 pub mod root;
 pub mod round;
@@ -97,6 +101,7 @@ use crate::id::ProfileName;
 use crate::id::TaskId;
 use crate::journal;
 use crate::journal::Journal;
+use crate::journal::Known;
 use crate::keyring::Keyring;
 use crate::killswitch::Killswitch;
 use crate::outcome::Status;
@@ -466,7 +471,12 @@ impl Node {
             .map(|known| (known.priority, id.age_key(), id))
     }
 
+    /// Puts a task in line, unless it waits for others: then it is in nobody's way.
     pub(crate) fn line_up(&mut self, id: TaskId) {
+        let waits = self.journal.known(id).is_some_and(Known::waits);
+        if waits && !planted::is(Bug::HoldIgnored) {
+            return;
+        }
         if let Some(ticket) = self.ticket(id) {
             self.now.waiting.insert(ticket);
         }

@@ -26,6 +26,7 @@ use crate::id::NodeName;
 use crate::id::Party;
 use crate::id::TaskId;
 use crate::journal::Fact;
+use crate::journal::Hold;
 use crate::journal::Known;
 use crate::journal::Phase;
 use crate::legacy;
@@ -248,6 +249,10 @@ pub(super) fn fresh(
         approval: None,
         outcome: None,
         file: None,
+        hold: match task {
+            Some(task) if task.waits() => Hold::Waits,
+            _ => Hold::None,
+        },
         back: None,
         tried: Vec::new(),
         spared: 0,

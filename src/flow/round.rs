@@ -14,6 +14,7 @@ use super::finish;
 use super::fresh;
 use super::gc;
 use super::grant;
+use super::hold;
 use super::look;
 use super::park;
 use super::permit;
@@ -241,6 +242,7 @@ impl Node {
         if self.expects_control(lane) {
             let control = self.controls(lane)?;
             cancel::pass(self, lane, &control)?;
+            hold::pass(self, lane, &control)?;
             if self.may_judge() {
                 park::decisions(self, lane, &control)?;
             }

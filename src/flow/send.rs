@@ -38,6 +38,20 @@ pub struct Sent {
     pub publish: Publish,
 }
 
+/// A task that is sealed and not yet published.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// The task.
+    pub id: TaskId,
+    /// Its lane.
+    pub lane: Lane,
+    /// Its name in `inbox/`.
+    pub name: String,
+    /// Digest of the sealed file.
+    pub digest: Digest,
+    bytes: Vec<u8>,
+}
+
 /// What a sender needs: a share, a clock and keys. No journal, no daemon.
 pub struct Sender {
     /// The share.
@@ -93,6 +107,14 @@ impl Sender {
     /// # Durability
     /// As [`Transport::publish`] says in [`Sent::publish`].
     pub fn send(&self, lane: &Lane, task: &Task) -> Result<Sent, Error> {
+        Ok(self.put(self.prepare(lane, task)?))
+    }
+
+    /// Seals a task, for a caller that has to write down its digest before it is published.
+    ///
+    /// # Errors
+    /// As [`Sender::send`].
+    pub fn prepare(&self, lane: &Lane, task: &Task) -> Result<Prepared, Error> {
         let context = Context {
             from: Party::from(&lane.from),
             to: lane.to.clone(),
@@ -103,9 +125,25 @@ impl Sender {
             id: task.id,
             priority: task.priority,
             generation: 1,
-            not_before: task.not_before,
+            // What waits for others is opened when its sender says so, and else only to say that it expired.
+            not_before: task.waits().then_some(task.expires).or(task.not_before),
         };
-        Ok(self.publish(lane, task.id, queued.to_string(), &sealed))
+        Ok(Prepared {
+            id: task.id,
+            lane: lane.clone(),
+            name: queued.to_string(),
+            digest: Digest::of(&sealed),
+            bytes: sealed,
+        })
+    }
+
+    /// Publishes what was sealed.
+    ///
+    /// # Durability
+    /// As [`Transport::publish`] says in [`Sent::publish`].
+    #[must_use]
+    pub fn put(&self, sealed: Prepared) -> Sent {
+        self.publish(&sealed.lane, sealed.id, sealed.name, &sealed.bytes)
     }
 
     fn publish(&self, lane: &Lane, id: TaskId, name: String, bytes: &[u8]) -> Sent {

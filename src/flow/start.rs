@@ -8,6 +8,7 @@ use super::Error;
 use super::Node;
 use super::cancel;
 use super::decide;
+use super::hold;
 use super::park;
 use super::permit;
 use super::pool;
@@ -93,6 +94,7 @@ pub(super) fn is_due(node: &Node, id: TaskId) -> bool {
         .as_ref()
         .is_some_and(|s| s.stops(&known.lane()).is_some());
     known.phase == Phase::Admitted
+        && (!known.waits() || planted::is(Bug::HoldIgnored))
         && node.settings.only.is_none_or(|only| only == id)
         && known
             .not_before
@@ -172,6 +174,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         max_output_bytes: terms.max_output_bytes,
         handed: node.clock.boot(),
         lease: pool::lease::until(node, id),
+        prior: hold::handed_on(&known),
     };
     hand_over(node, &plan, &proved)
 }

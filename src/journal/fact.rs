@@ -70,6 +70,20 @@ pub struct Pause {
     pub why: String,
 }
 
+/// What a task that another waited for came to, as its sender handed it on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prior {
+    /// The task.
+    pub id: TaskId,
+    /// How it ended.
+    pub status: Status,
+    /// The beginning of its answer.
+    pub text: String,
+    /// Whether the answer is longer.
+    pub truncated: bool,
+}
+
 /// Something this node decided or did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "lowercase", deny_unknown_fields)]
@@ -117,6 +131,15 @@ pub enum Fact {
         id: TaskId,
         /// The approval.
         approval: Approval,
+    },
+    /// Its sender says that what it waited for has come about.
+    Ready {
+        /// The task.
+        id: TaskId,
+        /// What the others came to.
+        prior: Vec<Prior>,
+        /// When.
+        at: Timestamp,
     },
     /// An executor may exist from now on.
     Started {
@@ -280,6 +303,7 @@ impl Fact {
             | Self::Held { id, .. }
             | Self::Parked { id, .. }
             | Self::Approved { id, .. }
+            | Self::Ready { id, .. }
             | Self::Started { id, .. }
             | Self::Unstarted { id }
             | Self::Finished { id }
@@ -305,6 +329,7 @@ impl Fact {
             Self::Born { at, .. }
             | Self::Seen { at }
             | Self::Admitted { at, .. }
+            | Self::Ready { at, .. }
             | Self::Started { at, .. }
             | Self::Decided { at, .. }
             | Self::Left { at, .. }
@@ -329,6 +354,7 @@ impl Fact {
             Self::Held { .. } => "held",
             Self::Parked { .. } => "parked",
             Self::Approved { .. } => "approved",
+            Self::Ready { .. } => "ready",
             Self::Started { .. } => "started",
             Self::Unstarted { .. } => "unstarted",
             Self::Finished { .. } => "finished",

@@ -7,6 +7,7 @@ use super::Approval;
 use super::Back;
 use super::Fact;
 use super::Key;
+use super::Prior;
 use crate::clock::Timestamp;
 use crate::history;
 use crate::history::Tried;
@@ -75,6 +76,9 @@ pub struct Known {
     pub outcome: Option<Outcome>,
     /// The claim under which its file lies now, where that is not `claim`.
     pub file: Option<String>,
+    /// Whether it waits for its sender to say that others have ended.
+    #[serde(default, skip_serializing_if = "Hold::is_none")]
+    pub hold: Hold,
     /// How it is given back, while that is under way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub back: Option<Back>,
@@ -87,6 +91,25 @@ pub struct Known {
     /// What it shares with every other submission of the same work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Key>,
+}
+
+/// Whether a task waits for the end of others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Hold {
+    /// It waits for none.
+    #[default]
+    None,
+    /// Its sender has not said yet that it may be started.
+    Waits,
+    /// It has, and handed on what they came to.
+    Over(Vec<Prior>),
+}
+
+impl Hold {
+    const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
 }
 
 /// An outcome that is decided: the sealed bytes wait here until they are on the share.
@@ -113,6 +136,12 @@ const fn once() -> u32 {
 }
 
 impl Known {
+    /// Returns whether it may not be started before its sender says so.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.hold == Hold::Waits
+    }
+
     /// Returns the lane it came by.
     #[must_use]
     pub fn lane(&self) -> Lane {
@@ -187,6 +216,9 @@ impl Known {
                 return Err("it has an approval already");
             }
             Fact::Approved { approval, .. } => self.approval = Some(approval.clone()),
+            Fact::Ready { prior, .. } if self.hold == Hold::Waits && !decided => {
+                self.hold = Hold::Over(prior.clone());
+            }
             Fact::Started {
                 claim, attempt, at, ..
             } => {

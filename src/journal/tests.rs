@@ -36,6 +36,7 @@ fn known() -> Known {
         approval: None,
         outcome: None,
         file: None,
+        hold: super::Hold::None,
         back: None,
         tried: Vec::new(),
         spared: 0,

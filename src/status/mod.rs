@@ -16,6 +16,7 @@
 //! Whatever a stranger could have written is verified or counted, never shown as it is. A share that does not answer
 //! makes a report shorter, never wrong.
 
+pub mod dependents;
 mod ground;
 mod heard;
 pub mod lane;

@@ -133,7 +133,7 @@ pub(super) fn look(scene: &Scene, ground: &Ground, wrong: &mut Vec<Wrong>) -> Ve
 }
 
 /// Looks at some peers only.
-pub(super) fn some<'a>(
+pub fn some<'a>(
     scene: &Scene,
     names: impl Iterator<Item = &'a NodeName>,
     now: Timestamp,

@@ -29,6 +29,7 @@ use crate::share::ShareError;
 use crate::stage::Stage;
 use crate::units;
 
+mod held;
 mod here;
 mod pooled;
 mod quiet;
@@ -81,6 +82,11 @@ pub fn of(scene: &Scene, lane: &Lane, id: TaskId) -> Result<Option<Because>, Sha
             });
         }
     };
+    if let Whereabouts::Open(Stage::Inbox, _) = found
+        && let Some(because) = held::of(scene, lane, id)
+    {
+        return Ok(Some(with_cancel(scene, lane, id, because)));
+    }
     Ok(match found {
         Whereabouts::Answered(answered) => Some(outcome(&answered.answer)),
         Whereabouts::Doubtful(why) => Some(Because::new(

@@ -10,6 +10,7 @@ mod doctor;
 mod features;
 mod fsck;
 mod grants;
+mod hold;
 mod hostile;
 mod journey;
 mod keys;

@@ -160,6 +160,7 @@ fn reading_a_document_and_sealing_it_again_gives_the_same_bytes() {
             Kind::Lease => sealed.lease(&rules).map(|it| (it.body(), it.context())),
             Kind::Grant => sealed.grant(&rules).map(|it| (it.body(), it.context())),
             Kind::Release => sealed.release(&rules).map(|it| (it.body(), it.context())),
+            Kind::Ready => sealed.ready(&rules).map(|it| (it.body(), it.context())),
             other => panic!("{other}"),
         }
         .unwrap();

@@ -4,7 +4,9 @@
     reason = "starts the programs, and does to the share what others may do to it"
 )]
 
+mod after;
 mod away;
+mod batch;
 mod later;
 mod old;
 mod pair;

@@ -14,7 +14,6 @@ use dispatch::clock::BootTime;
 use dispatch::clock::Clock;
 use dispatch::clock::Timestamp;
 use dispatch::document::Ack;
-use dispatch::document::Cancel;
 use dispatch::document::Decision;
 use dispatch::document::Task;
 use dispatch::event::Event;
@@ -23,7 +22,6 @@ use dispatch::flow;
 use dispatch::flow::Node;
 use dispatch::flow::Settings;
 use dispatch::flow::ack;
-use dispatch::flow::cancel;
 use dispatch::flow::collect::Whereabouts;
 use dispatch::flow::send::Sender;
 use dispatch::id::NodeName;
@@ -125,7 +123,7 @@ impl Seat {
         })
     }
 
-    fn chance(&self) -> Arc<dyn Chance> {
+    pub fn chance(&self) -> Arc<dyn Chance> {
         Arc::clone(&self.world.state().hosts[self.host].chance) as Arc<dyn Chance>
     }
 
@@ -180,7 +178,7 @@ impl Seat {
         }
     }
 
-    fn settings(&self) -> Settings {
+    pub fn settings(&self) -> Settings {
         let default = ProfileName::parse("default").expect("a profile");
         let profile =
             Profile::of_kind(default.clone(), AgentKind::Command, vec!["true".to_owned()]);
@@ -343,8 +341,9 @@ impl Seat {
     /// A sender: sends, perhaps cancels, waits for the outcome.
     fn run_errand(self, errand: usize) {
         let sender = self.sender();
-        let task = self.task(errand);
+        let mut task = self.task(errand);
         let id = task.id;
+        self.depend(errand, &mut task);
         // Sealed twice for the oracle: the seal of the same task by the same clock is the same.
         self.expect(errand, &task);
         let Ok(sent) = sender.send(&self.lane(), &task) else {
@@ -368,6 +367,7 @@ impl Seat {
             self.clock().sleep(Duration::from_micros(after));
             self.cancel(&sender, &task);
         }
+        self.tend(&sender, &sent, &task);
         self.wait(&sender, &sent);
     }
 
@@ -381,7 +381,8 @@ impl Seat {
         let Ok(sealed) = dispatch::envelope::seal(&keys(), &context, now, &task.body()) else {
             return;
         };
-        let story = Story::of(errand, dispatch::id::Digest::of(&sealed));
+        let mut story = Story::of(errand, dispatch::id::Digest::of(&sealed));
+        story.after = task.after().first().map(|after| (after.id, after.when));
         self.world.state().oracle.stories.insert(task.id, story);
     }
 
@@ -402,28 +403,6 @@ impl Seat {
             }
             Publish::Failed(_) => story.is_denied = true,
             Publish::Unknown { .. } => {}
-        }
-    }
-
-    fn cancel(&self, sender: &Sender, task: &Task) {
-        // In a pool each member is told in a document of its own.
-        let members: Vec<Party> = self.settings().peers.keys().map(Party::from).collect();
-        let addressees = match self.world.state().plan.members {
-            0 => vec![task.to.clone()],
-            _ => members,
-        };
-        for to in addressees {
-            let now = self.clock().wall();
-            let wish = Cancel {
-                from: task.from.clone(),
-                to,
-                task_id: task.id,
-                task_sha256: None,
-                reason: "not needed".to_owned(),
-                created: now,
-                expires: now.plus(limits::LIFE_MAX),
-            };
-            let _ = cancel::send(sender, &*self.chance(), &self.lane(), &wish);
         }
     }
 

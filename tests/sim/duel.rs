@@ -148,6 +148,7 @@ fn errand(dice: &mut Dice) -> Errand {
         priority: 1,
         not_before: 0,
         copies: 0,
+        after: None,
     }
 }
 

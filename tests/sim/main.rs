@@ -23,6 +23,7 @@ mod server;
 mod share;
 mod turns;
 mod verdict;
+mod waits;
 mod workers;
 mod world;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
+use dispatch::document::Condition;
 use dispatch::entry::ClaimName;
 use dispatch::entry::ControlKind;
 use dispatch::entry::ControlName;
@@ -52,6 +53,8 @@ pub struct Story {
     pub excused: u64,
     /// The first outcome its sender believed.
     pub outcome: Option<Digest>,
+    /// What it waits for.
+    pub after: Option<(TaskId, Condition)>,
 }
 
 /// What must never happen, and what is needed to see it.
@@ -439,6 +442,7 @@ impl State {
             ));
         }
         self.judge_cancels(host, &story);
+        self.judge_waits(id, &story);
         let expires = self.oracle_expiry(&story, &errand);
         // A clock that steps between the last look and the start is nobody's fault.
         let stepped = self.hosts[host].stepped.is_some_and(|at| now < at + SECOND);

@@ -6,6 +6,8 @@ use dispatch::policy::Retry;
 use crate::dice::Dice;
 use crate::duel;
 use crate::duel::Ambush;
+use crate::waits;
+use dispatch::document::Condition;
 
 /// A millisecond, in the microseconds of the simulation.
 pub const MS: u64 = 1_000;
@@ -106,6 +108,8 @@ pub struct Errand {
     pub copies: u8,
     /// All errands of the plan are the same piece of work.
     pub keyed: bool,
+    /// It waits for another errand to end so.
+    pub after: Option<(usize, Condition)>,
 }
 
 /// How nodes try again: so soon that much happens within a schedule.
@@ -195,6 +199,7 @@ impl Plan {
         // The members of a pool do not know one another's keys.
         let keyed = members == 0 && seed % 4 == 1;
         errands.iter_mut().for_each(|errand| errand.keyed = keyed);
+        waits::tie(seed, &mut errands);
         let often = dice.one_of(&[2, 3, 4, 8]);
         Self {
             seed,
@@ -244,6 +249,7 @@ fn errand(dice: &mut Dice, quiet_from: u64, is_pooled: bool) -> Errand {
         // In a pool a stranger's copy may be claimed by another member, so that only a grant keeps it from running.
         copies: if dice.once_in(6) && !is_pooled { 2 } else { 0 },
         keyed: false,
+        after: None,
     }
 }
 

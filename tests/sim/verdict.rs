@@ -38,6 +38,7 @@ impl Story {
             marked: 0,
             excused: 0,
             outcome: None,
+            after: None,
         }
     }
 }

@@ -91,8 +91,10 @@ const MUST_HAPPEN: &[&str] = &[
     "same work again",
     "stale listing",
     "stale name",
+    "started after another",
     "takeover",
     "tried again",
+    "word given",
     "written in steps",
 ];
 /// From so many schedules on.

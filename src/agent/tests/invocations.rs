@@ -34,6 +34,7 @@ fn asked(profile: &Profile, dangerous: bool, request: &str) -> Invocation {
         attempt: 2,
         brief: false,
         request,
+        prior: &[],
         session: SESSION,
     })
 }

@@ -8,6 +8,7 @@ use super::Deadline;
 use crate::cli::failure::Failure;
 use crate::cli::seek::Wanted;
 use crate::cli::setup::Setup;
+use crate::cli::tend::Tending;
 use crate::cli::voice::Voice;
 use crate::clock::BootTime;
 use crate::entry;
@@ -36,6 +37,8 @@ pub(super) struct Wait<'a> {
     /// When the days were last looked through.
     whole: Option<BootTime>,
     told: Option<String>,
+    /// The words that tasks of this node wait for.
+    tending: Tending,
     /// Since when the share is away, which was told then.
     away: Option<BootTime>,
 }
@@ -61,6 +64,7 @@ impl<'a> Wait<'a> {
             fresh: Fresh::through(setup.cache()),
             whole: None,
             told: None,
+            tending: Tending::default(),
             away: None,
         }
     }
@@ -103,6 +107,9 @@ impl<'a> Wait<'a> {
             None => self.find_again(voice),
         }
         self.pace.lose(is_lost, now);
+        if !is_lost && self.tending.pass(self.setup, &self.setup.sender()) > 0 {
+            self.pace.stir(now);
+        }
         if !is_lost && self.whole.is_none_or(|last| now.since(last) >= WHOLE_LOOK) {
             self.whole = Some(now);
             near.extend(wanted.iter().map(|one| one.id));

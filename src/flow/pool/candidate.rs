@@ -6,6 +6,8 @@ use super::lease;
 use super::sender;
 use super::slots_in_use;
 use crate::clock::BootTime;
+use crate::entry::ControlName;
+use crate::flow::hold;
 use crate::flow::receive;
 use crate::flow::receive::Proved;
 use crate::flow::receive::Reading;
@@ -61,7 +63,12 @@ fn is_busy(node: &Node, profile: &crate::profile::Profile) -> bool {
 }
 
 /// Reads an entry and judges it.
-pub(super) fn judge(node: &mut Node, lane: &Lane, file: &str, id: TaskId) -> Choice {
+pub(super) fn judge(
+    node: &mut Node,
+    lane: &Lane,
+    (file, id): (&str, TaskId),
+    control: &[ControlName],
+) -> Choice {
     let inbox = Place::Stage(lane.clone(), Stage::Inbox);
     let now = node.clock.boot();
     match receive::read(node, lane, &inbox, file) {
@@ -79,7 +86,7 @@ pub(super) fn judge(node: &mut Node, lane: &Lane, file: &str, id: TaskId) -> Cho
         Reading::Nothing(digest, _) => refuse(digest, file),
         Reading::Asks(digest, ..) => refuse(Some(digest), file),
         Reading::Proved(proved) if proved.task.id != id => refuse(Some(proved.digest), file),
-        Reading::Proved(proved) => proved_one(node, lane, &proved),
+        Reading::Proved(proved) => proved_one(node, lane, &proved, control),
     }
 }
 
@@ -89,7 +96,7 @@ fn refuse(digest: Option<Digest>, file: &str) -> Choice {
     Choice::Claim(digest, None)
 }
 
-fn proved_one(node: &mut Node, lane: &Lane, proved: &Proved) -> Choice {
+fn proved_one(node: &mut Node, lane: &Lane, proved: &Proved, control: &[ControlName]) -> Choice {
     let task = &proved.task;
     let refuse = Choice::Claim(proved.digest, None);
     let later = Choice::Leave(Left::Until(node.clock.boot().plus(limits::REAP_LOOK)));
@@ -108,6 +115,9 @@ fn proved_one(node: &mut Node, lane: &Lane, proved: &Proved) -> Choice {
         .not_before
         .is_some_and(|moment| node.clock.wall() < moment)
     {
+        return later;
+    }
+    if task.waits() && !hold::is_ready(node, lane, task.id, proved.digest, control) {
         return later;
     }
     let terms = match receive::judged(node, &lane.from, proved) {

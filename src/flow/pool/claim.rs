@@ -106,7 +106,7 @@ pub(super) fn pass(
         if free_slots(node) == 0 {
             continue;
         }
-        match candidate::judge(node, lane, &entry.file, id) {
+        match candidate::judge(node, lane, (&entry.file, id), control) {
             Choice::Claim(digest, wants) => {
                 node.now.pool.passed_over.remove(&key);
                 taken += usize::from(take(node, lane, &entry, digest, wants)?);

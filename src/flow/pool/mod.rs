@@ -31,6 +31,7 @@ use std::collections::HashMap;
 use super::Error;
 use super::Node;
 use super::cancel;
+use super::hold;
 use super::park;
 use super::start;
 use crate::clock::BootTime;
@@ -87,7 +88,7 @@ pub(super) fn serve(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
     }
     node.retry_strays(lane)?;
     let is_ours = !node.now.beats.is_foreign_to(&lane.from);
-    let queued = if is_ours && node.may_pool() && node.now.view.trouble.is_none() {
+    let mut queued = if is_ours && node.may_pool() && node.now.view.trouble.is_none() {
         claim::candidates(node, lane)?
     } else {
         Vec::new()
@@ -99,8 +100,10 @@ pub(super) fn serve(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
         node.now.fresh.leave(&control);
         Vec::new()
     };
+    hold::leave_closed(node, lane, &mut queued, &control);
     let taken = claim::pass(node, lane, queued, &control)?;
     cancel::pass(node, lane, &control)?;
+    hold::pass(node, lane, &control)?;
     if node.may_judge() {
         park::decisions(node, lane, &control)?;
     }

@@ -173,6 +173,7 @@ pub fn plan(command: &[&str]) -> Plan {
         max_output_bytes: 100_000,
         handed: SystemClock.boot(),
         lease: None,
+        prior: Vec::new(),
     }
 }
 

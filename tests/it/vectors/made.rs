@@ -345,6 +345,33 @@ fn a_critical_extension_is_taken_where_it_is_understood_and_there() {
     assert_eq!(absent.reason, Reason::Crit);
 }
 
+/// The registered extension, sealed by another program.
+#[test]
+fn a_task_that_waits_says_for_what() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/ext/after.json");
+    let sealed = Envelope::read(std::fs::read(path).unwrap());
+    let task = sealed.verify(&ring(), &task_place(), now()).unwrap();
+    let task = task.task(&Rules::at(now())).unwrap();
+    assert!(task.waits());
+    let after = task.after();
+    assert_eq!(after.len(), 1);
+    assert_eq!(
+        after[0].id.to_string(),
+        "0198f1c2-8a00-7000-8000-0123456789ab"
+    );
+    for (what, crit) in [
+        ("\"crit\": [\"after\"]", "E_CRIT"),
+        ("\"ext\": {\"after\": {}}", "E_CRIT"),
+        (
+            "\"ext\": {\"after\": {\"tasks\": [{\"id\": \"x\", \"when\": \"ok\"}]}}",
+            "E_CRIT",
+        ),
+    ] {
+        let file = changed("\"hop\": 0", &format!("\"hop\": 0, {what}"));
+        assert_eq!(code(judge(&file, &task_place())), crit, "{what}");
+    }
+}
+
 #[test]
 fn what_a_reader_would_refuse_is_not_sealed() {
     let sealed = Envelope::read(bytes_of(&suite()["ok"][0]));

@@ -88,7 +88,7 @@ const BEGAN: &str = "2026-11-20T06:00:00Z";
 pub struct World {
     dir: tempfile::TempDir,
     pub clock: Arc<ManualClock>,
-    chance: Arc<SeededChance>,
+    pub chance: Arc<SeededChance>,
     pub medium: Medium,
     pub shop: Workshop,
     pub sink: Arc<Memory>,
