@@ -10,6 +10,7 @@
 //! | `<id>.result.json`, `<id>.log` | `done/` | the same, revealed under the name people look for |
 //! | `<claim>.lease` | `processing/` of a pool | the claim is alive while this changes |
 //! | `<id>.ack.<approver>.<nonce>.json`, `<id>.cancel.<nonce>.json` | `control/` | [`ControlName`] |
+//! | `<id>.receipt.<node>.<nonce>.json` | `control/` | [`ControlName`] |
 //! | `<id>.cancel.<member>.<nonce>.json`, `.grant.`, `.release.` | `control/` of a pool | [`ControlName`] |
 //! | `<id>.json` | `inbox/`, where a peer may send v2 | a task of the original |
 //!
@@ -248,6 +249,8 @@ pub enum ControlKind {
     Grant(NodeName),
     /// This member gives a claim back.
     Release(NodeName),
+    /// This node confirms how far the task has come.
+    Receipt(NodeName),
 }
 
 /// Name of a document in `control/`.
@@ -275,6 +278,7 @@ impl ControlName {
                     "cancel" => ControlKind::Cancel(Some(name)),
                     "grant" => ControlKind::Grant(name),
                     "release" => ControlKind::Release(name),
+                    "receipt" => ControlKind::Receipt(name),
                     _ => return None,
                 };
                 (id, kind, nonce)
@@ -296,6 +300,7 @@ impl fmt::Display for ControlName {
             ControlKind::Cancel(member) => ("cancel", member.as_ref()),
             ControlKind::Grant(member) => ("grant", Some(member)),
             ControlKind::Release(member) => ("release", Some(member)),
+            ControlKind::Receipt(node) => ("receipt", Some(node)),
         };
         write!(out, "{}.{word}.", self.id)?;
         if let Some(name) = name {

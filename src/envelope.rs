@@ -21,6 +21,7 @@ use crate::document::Heartbeat;
 use crate::document::Kind;
 use crate::document::Lease;
 use crate::document::Members;
+use crate::document::Receipt;
 use crate::document::Release;
 use crate::document::Task;
 use crate::id::Digest;
@@ -238,6 +239,14 @@ impl Envelope<Verified> {
         Release::read(self.members(Kind::Release)?, rules)
     }
 
+    /// Reads it as a receipt.
+    ///
+    /// # Errors
+    /// As [`Receipt::read`].
+    pub fn receipt(&self, rules: &Rules) -> Result<Receipt, Refusal> {
+        Receipt::read(self.members(Kind::Receipt)?, rules)
+    }
+
     /// Reads it as whatever kind it was sealed as, and says only whether a reader takes it.
     ///
     /// # Errors
@@ -252,6 +261,7 @@ impl Envelope<Verified> {
             Kind::Lease => self.lease(rules).map(drop),
             Kind::Grant => self.grant(rules).map(drop),
             Kind::Release => self.release(rules).map(drop),
+            Kind::Receipt => self.receipt(rules).map(drop),
             kind => Err(Refusal::new(Reason::Kind, &format!("{kind} is reserved"))),
         }
     }

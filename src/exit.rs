@@ -33,6 +33,8 @@ pub enum Exit {
     Config = 78,
     /// `wait --for` ended first: the task is still queued or running.
     StillRunning = 79,
+    /// `send --until`: the receiver did not confirm it in time.
+    Unconfirmed = 80,
 }
 
 impl Exit {
@@ -62,6 +64,10 @@ impl Exit {
         (
             Exit::StillRunning,
             "wait --for ended first: the task is still queued or running",
+        ),
+        (
+            Exit::Unconfirmed,
+            "send --until: the receiver did not confirm it in time",
         ),
     ];
 

@@ -109,7 +109,15 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l expires -d 'D
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l max-attempts -d 'Most starts, with --idempotent' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l idempotency-key -d 'The same piece of work whenever this key is given: send it once, else print the id of the first' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l tag -d 'A label to find it by; may be repeated' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l parent -d 'The task on whose behalf it is sent [default: the one that this runs in]' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l root-task -d 'The first task of that line [default: that of the parent, or the parent]' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l correlation -d 'Your own label for a conversation [default: that of the task that this runs in]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l wait -d 'Wait for the outcome, at most this long; print the answer and exit by it' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l until -d 'Wait until the receiver says under seal that it is so far; exit 80 and name the missing hop where it does not' -r -f -a "delivered\t'The receiver has it in its journal'
+accepted\t'It will be started as soon as there is room'
+started\t'Its agent was let go'
+finished\t'It is over'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l deadline -d 'How long --until waits' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l schema -d 'Envelope: 3, or 2 for a watcher of the original' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l callback -d 'Kept for callers of the original; results always come as files' -r -f -a "file\t''
 discord\t''

@@ -299,6 +299,7 @@ impl From<flow::Error> for Failure {
             flow::Error::Share(error) => error.into(),
             flow::Error::Seal(error) => error.into(),
             flow::Error::Attempt(error) => error.into(),
+            error @ flow::Error::Barred(_) => Self::of(Exit::Io, &error),
         }
     }
 }

@@ -95,6 +95,7 @@ enum Word {
 
 /// What the front door does.
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a process")]
 enum Verb {
     Demo(demo::Args),
     Init(init::Args),

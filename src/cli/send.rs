@@ -1,6 +1,7 @@
 //! `dispatch-send`: signs a task and publishes it.
 
 pub mod keyed;
+mod lineage;
 mod pooled;
 
 use std::io::Read;
@@ -20,10 +21,12 @@ use super::setup::Common;
 use super::setup::Setup;
 use super::voice::Voice;
 use super::wait;
+use super::wait::Until;
 use crate::document::Task;
 use crate::event::Event;
 use crate::event::Word;
 use crate::exit::Exit;
+use crate::flow::receipt;
 use crate::flow::send::Sent;
 use crate::id::NodeName;
 use crate::id::Party;
@@ -98,10 +101,18 @@ pub struct Args {
     /// A label to find it by; may be repeated
     #[arg(long = "tag", value_name = "WORD")]
     tags: Vec<String>,
+    #[command(flatten)]
+    lineage: lineage::Lineage,
     /// Wait for the outcome, at most this long; print the answer and exit by it
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
           default_missing_value = "forever", value_parser = wait::deadline)]
     wait: Option<wait::Deadline>,
+    /// Wait until the receiver says under seal that it is so far; exit 80 and name the missing hop where it does not
+    #[arg(long, value_name = "STEP", value_enum, conflicts_with = "wait")]
+    until: Option<Until>,
+    /// How long --until waits
+    #[arg(long, value_name = "TIME", value_parser = units::duration, default_value = "60s", requires = "until")]
+    deadline: Duration,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -136,6 +147,7 @@ impl Args {
 /// # Errors
 /// [`Failure`]: nothing was published, unless it says so.
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
+    vet(args)?;
     let setup = setup(args, voice)?;
     let to = Party::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?;
     if to.node().as_ref() == Some(&setup.node) {
@@ -169,6 +181,8 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         .join(inbox(&sent).path())
         .join(&sent.name);
     match &sent.publish {
+        // Printed with how far it came, below.
+        Publish::Published if args.until.is_some() && args.json => {}
         Publish::Published if args.wait.is_none() => show(args, voice, &sent, &path, "published")?,
         // The answer is what standard output is for then; whoever loses sight of it has the id all the same.
         Publish::Published => voice.note(&format!("{}\t{}", sent.id, path.display())),
@@ -192,21 +206,50 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
             )));
         }
     }
+    follow(args, &setup, voice, &sent, &path)
+}
+
+/// Waits for what the caller wants to wait for.
+fn follow(
+    args: &Args,
+    setup: &Setup,
+    voice: &Voice,
+    sent: &Sent,
+    path: &Path,
+) -> Result<Exit, Failure> {
+    let wanted = seek::Wanted {
+        id: sent.id,
+        lane: sent.lane.clone(),
+        digest: Some(sent.digest),
+    };
+    if let Some(until) = args.until {
+        let reached = wait::until(setup, voice, (&wanted, sent.digest), until, args.deadline);
+        if args.json {
+            let is_so = matches!(reached, Ok(Exit::Ok));
+            let state = if is_so { until.as_str() } else { "published" };
+            show(args, voice, sent, path, state)?;
+        }
+        return reached;
+    }
     let Some(deadline) = args.wait else {
         return Ok(Exit::Ok);
     };
-    let wanted = seek::Wanted {
-        id: sent.id,
-        lane,
-        digest: Some(sent.digest),
-    };
-    let exit = wait::one(&setup, voice, &wanted, deadline, args.json);
+    let exit = wait::one(setup, voice, &wanted, deadline, args.json);
     let is_answered = !matches!(exit, Err(_) | Ok(Exit::StillRunning | Exit::TryAgain));
     if !is_answered && (exit.is_err() || !args.json) {
         // No answer: then this is what there is, as without --wait.
-        show(args, voice, &sent, &path, "published")?;
+        show(args, voice, sent, path, "published")?;
     }
     exit
+}
+
+/// What contradicts itself on the command line.
+fn vet(args: &Args) -> Result<(), Failure> {
+    if args.schema == 2 && args.until.is_some_and(|until| until != Until::Finished) {
+        let why = "an envelope of version 2 cannot ask for receipts";
+        return Err(Failure::new(Exit::Usage, why).hint("leave out --schema 2, or use --wait"));
+    }
+    Ok(())
 }
 
 fn setup(args: &Args, voice: &Voice) -> Result<Setup, Failure> {
@@ -239,6 +282,12 @@ fn task(args: &Args, setup: &Setup, to: &Party) -> Result<Task, Failure> {
     task.max_attempts = args.max_attempts;
     task.idempotency_key.clone_from(&args.idempotency_key);
     task.tags.clone_from(&args.tags);
+    args.lineage.mark(&mut task)?;
+    if args.until.is_some_and(|until| until != Until::Finished) {
+        let nothing = serde_json::Map::new();
+        task.ext
+            .insert(receipt::EXTENSION.to_owned(), nothing.into());
+    }
     Ok(task)
 }
 

@@ -1,6 +1,7 @@
 //! `dispatch wait`: waits for outcomes; one, several, any of them, all that are open.
 
 mod patience;
+mod until;
 
 use std::time::Duration;
 
@@ -8,6 +9,8 @@ use clap::Args as ClapArgs;
 use serde_json::json;
 
 use self::patience::Wait;
+pub use self::until::Until;
+pub use self::until::until;
 use super::failure::Failure;
 use super::outcome;
 use super::seek;

@@ -274,7 +274,8 @@ fn peer(
         v2_require_ack: reading
             .value(&key("v2_require_ack"), table.v2_require_ack)
             .unwrap_or(base.v2_require_ack),
-        hop_max: count(reading, &key("hop_max"), table.hop_max, 0, 16).unwrap_or(base.hop_max),
+        hop_max: count(reading, &key("hop_max"), table.hop_max, 0, limits::HOP_MAX)
+            .unwrap_or(base.hop_max),
         priority_max: reading
             .value(&key("priority_max"), table.priority_max)
             .unwrap_or(base.priority_max),

@@ -9,6 +9,7 @@ pub mod cancel;
 pub mod grant;
 pub mod heartbeat;
 pub mod lease;
+pub mod receipt;
 pub mod release;
 pub mod strict;
 pub mod task;
@@ -38,6 +39,8 @@ pub use heartbeat::Heartbeat;
 pub use heartbeat::NodeState;
 pub use heartbeat::RunningTask;
 pub use lease::Lease;
+pub use receipt::Receipt;
+pub use receipt::Step;
 pub use release::Release;
 pub use strict::Deferred;
 pub use strict::Object;
@@ -67,7 +70,7 @@ words! {
         Grant = "grant",
         /// A claim of a pool that never started and never will.
         Release = "release",
-        /// Reserved: a node has taken a task into its journal.
+        /// A receiver confirms how far a task has come.
         Receipt = "receipt",
         /// Reserved: a piece of live output.
         Progress = "progress",

@@ -4,6 +4,7 @@
 //! `done/` says how far an earlier try came.
 
 mod log;
+mod whose;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
@@ -12,6 +13,8 @@ use nix::errno::Errno;
 
 use self::log::has_log;
 use self::log::is_our_log;
+use self::whose::holds;
+use self::whose::is_ours;
 use super::Error;
 use super::Node;
 use super::gc;
@@ -42,6 +45,7 @@ use crate::transport::Publish;
 /// whether a lane was left alone that took nothing before.
 pub(super) fn pass(node: &mut Node) -> Result<(usize, bool), Error> {
     look_again(node);
+    whose::forget(node);
     let mut lanes: BTreeMap<Lane, Vec<TaskId>> = BTreeMap::new();
     for id in &node.now.decided {
         if let Some(known) = node.journal.known(*id) {
@@ -135,7 +139,8 @@ fn in_lane(
     for id in ids {
         match one(node, lane, &done, &names, id) {
             Ok(true) => ready.push(id),
-            Ok(false) => {}
+            // Of one file alone: it holds up nothing else, however many there are.
+            Ok(false) | Err(Error::Barred(_)) => {}
             Err(error) if error.is_fatal() => return Err(error),
             Err(error) => {
                 let is_of_the_folder =
@@ -211,33 +216,6 @@ fn is_answered_by_another(lane: &Lane, names: &BTreeSet<String>, claim: &ClaimNa
         && names.range(claim.id.to_string()..).take(64).any(is_other)
 }
 
-/// Whether the public name holds the very bytes that were decided.
-fn is_ours(node: &Node, done: &Place, id: TaskId, outcome: &Outcome) -> Result<bool, Error> {
-    holds(node, done, &entry::public_result(id), outcome)
-}
-
-fn holds(node: &Node, done: &Place, name: &str, outcome: &Outcome) -> Result<bool, Error> {
-    match node.transport.read(done, name, limits::RESULT_BYTES_MAX) {
-        Ok(bytes) => Ok(bytes == outcome.sealed.as_bytes()),
-        Err(error) => not_ours(error),
-    }
-}
-
-/// What cannot be ours by what it is: absent, not a file, too large, not readable. Any other failure says nothing
-/// (R10).
-fn not_ours(error: ShareError) -> Result<bool, Error> {
-    let is_answer = (error.why.is_some() && !error.is_hang())
-        || matches!(
-            error.kind(),
-            Errno::ENOENT | Errno::EISDIR | Errno::ELOOP | Errno::ENXIO | Errno::EACCES
-        );
-    if is_answer {
-        Ok(false)
-    } else {
-        Err(error.into())
-    }
-}
-
 fn published(publish: Publish) -> Result<(), ShareError> {
     match publish {
         Publish::Published => Ok(()),
@@ -256,7 +234,7 @@ fn upload(
 ) -> Result<(), Error> {
     let log = claim.log();
     let is_up = if names.contains(&log) {
-        let is_up = is_our_log(node, done, &log, outcome)?;
+        let is_up = is_our_log(node, done, (claim.id, &log), outcome)?;
         if !is_up {
             expel(node, lane, done, &log, claim)?;
         }
@@ -265,7 +243,9 @@ fn upload(
         let public = entry::public_log(claim.id);
         // In a pool it may be another's log with the same bytes: ours only where our claim is committed.
         let may_be_ours = lane.pool().is_none() || names.contains(&claim.to_string());
-        may_be_ours && names.contains(&public) && is_our_log(node, done, &public, outcome)?
+        may_be_ours
+            && names.contains(&public)
+            && is_our_log(node, done, (claim.id, &public), outcome)?
     };
     if !is_up && has_log(outcome) {
         match node.runner.log(&claim.stem()) {
@@ -283,7 +263,7 @@ fn upload(
     }
     let result = claim.result();
     let mut is_up = names.contains(&result);
-    if is_up && !holds(node, done, &result, outcome)? {
+    if is_up && !holds(node, done, (claim.id, &result), outcome)? {
         expel(node, lane, done, &result, claim)?;
         is_up = false;
     }
@@ -413,7 +393,7 @@ fn reveal(
         expel(node, lane, done, &public, claim)?;
     }
     let public_log = entry::public_log(claim.id);
-    if names.contains(&public_log) && !is_our_log(node, done, &public_log, outcome)? {
+    if names.contains(&public_log) && !is_our_log(node, done, (claim.id, &public_log), outcome)? {
         expel(node, lane, done, &public_log, claim)?;
     }
     let log = has_log(outcome).then(|| (claim.log(), public_log));
@@ -441,6 +421,8 @@ fn expel(
         .claim(claim)
         .say(&format!("{name} was set aside"));
     node.tell(&event);
+    // What comes to lie there next is another file.
+    node.now.barred.remove(&(claim.id, name.to_owned()));
     Ok(node
         .transport
         .expel((done, name.as_bytes()), (&rejected, &aside))?)

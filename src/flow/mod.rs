@@ -11,6 +11,7 @@
 //! | `finish` | an executor's report → a decided outcome |
 //! | `decide` | an outcome is sealed and journalled |
 //! | `commit` | `processing/` → `done/` or `rejected/`, reveal, close |
+//! | [`receipt`] | how far a task is, for a sender that asked |
 //! | `replay` | a known id again: resumption, copy, or alarm |
 //! | `refuse` | what proved nothing → `rejected/` |
 //! | [`submission`] | the same work a second time → refused |
@@ -49,6 +50,7 @@ mod look;
 mod park;
 mod permit;
 mod pool;
+pub mod receipt;
 mod receive;
 pub mod recover;
 mod refuse;
@@ -126,6 +128,9 @@ pub enum Error {
     /// The attempt could not be asked about or ended.
     #[error(transparent)]
     Attempt(#[from] attempt::Error),
+    /// A name of ours may not be read, perhaps not yet: nothing is decided of it.
+    #[error("cannot tell whose '{0}' is: it may not be read")]
+    Barred(String),
 }
 
 impl Error {
@@ -277,6 +282,8 @@ pub struct Memory {
     pub(crate) refuse_again: HashMap<Lane, BootTime>,
     /// What is known of the pools it is a member of.
     pub(crate) pool: pool::Pool,
+    /// Tasks whose senders want to be told how far they are.
+    pub(crate) receipts: BTreeMap<TaskId, receipt::Told>,
     /// Who beats beside the rounds, where anybody does.
     pub(crate) vigil: Option<Arc<Vigil>>,
     /// What may be done on the share.
@@ -287,6 +294,8 @@ pub struct Memory {
     pub(crate) leaving: bool,
     /// How far this host's clock is from the server's.
     pub(crate) skew: skew::Skew,
+    /// Names of decided outcomes that may not be read, with since when, and how often that was seen.
+    pub(crate) barred: BTreeMap<(TaskId, String), (BootTime, u32)>,
     /// Lanes in which nothing could be committed.
     pub(crate) commit_again: BTreeMap<Lane, commit::Pause>,
     /// What the last round saw of the share.

@@ -8,6 +8,7 @@ use super::Error;
 use super::Node;
 use super::look;
 use super::pool;
+use super::receipt;
 use crate::attempt::Permit;
 use crate::attempt::Plan;
 use crate::attempt::RunState;
@@ -77,6 +78,7 @@ fn one(node: &mut Node, id: TaskId, claim: &str) -> Result<bool, Error> {
     let is_first = told.is_some();
     if let Some(event) = told {
         node.tell(&event);
+        receipt::started(node, id);
     }
     let looked = node.now.view.looked;
     node.runner.permit(claim, &Permit { looked })?;

@@ -7,6 +7,7 @@ use super::Node;
 use super::decide;
 use super::park;
 use super::pool;
+use super::receipt;
 use super::refuse;
 use super::replay;
 use super::submission;
@@ -14,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::document::Context;
 use crate::document::Kind;
 use crate::document::Rules;
+use crate::document::Step;
 use crate::document::Task;
 use crate::entry::ClaimName;
 use crate::envelope::Envelope;
@@ -284,6 +286,7 @@ fn admit(node: &mut Node, lane: &Lane, claim: &ClaimName, proved: &Proved) -> Re
             known.priority = terms.priority;
             known.attempts_max = terms.max_attempts;
             record(node, claim, known)?;
+            receipt::note(node, lane, task, proved.digest, Step::Accepted);
             node.tell(&Event::of(Word::TaskAuto).claim(claim).peer(&lane.from));
             Ok(())
         }
@@ -294,8 +297,10 @@ fn admit(node: &mut Node, lane: &Lane, claim: &ClaimName, proved: &Proved) -> Re
             let approved = park::is_approved(node, &known, &terms);
             record(node, claim, known)?;
             if approved {
+                receipt::note(node, lane, task, proved.digest, Step::Accepted);
                 return Ok(());
             }
+            receipt::note(node, lane, task, proved.digest, Step::Waiting);
             let asks = park::Asks {
                 why: &why,
                 terms: &terms,

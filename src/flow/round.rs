@@ -18,6 +18,7 @@ use super::look;
 use super::park;
 use super::permit;
 use super::pool;
+use super::receipt;
 use super::receive;
 use super::recover;
 use super::retry;
@@ -172,6 +173,8 @@ impl Node {
         }
         // What ended or was refused in this very round is committed at once: nobody waits a poll for it.
         round.closed += self.commits()?;
+        let pass = receipt::pass(self);
+        self.bear("receipts", "", pass)?;
         let pass = gc::now_and_then(self);
         self.bear("gc", "", pass)?;
         let is_busy = round.worked() || self.running() + self.waiting() > 0;

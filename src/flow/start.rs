@@ -11,11 +11,15 @@ use super::decide;
 use super::park;
 use super::permit;
 use super::pool;
+use super::receipt;
 use super::receive;
 use super::receive::Proved;
 use super::receive::Reading;
 use super::retry;
+use crate::attempt::Lineage;
 use crate::attempt::Plan;
+use crate::document::Step;
+use crate::document::Task;
 use crate::entry::ClaimName;
 use crate::event::Event;
 use crate::event::Word;
@@ -160,6 +164,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         attempt: number,
         brief: retry::is_brief(&known),
         from: Party::from(&known.from),
+        lineage: lineage(&proved.task),
         profile: profile.clone(),
         dangerous: terms.dangerous,
         timeout: terms.timeout,
@@ -169,6 +174,14 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         lease: pool::lease::until(node, id),
     };
     hand_over(node, &plan, &proved)
+}
+
+fn lineage(task: &Task) -> Lineage {
+    Lineage {
+        hop: task.hop,
+        root: task.root,
+        correlation: task.correlation.clone(),
+    }
 }
 
 /// Step 1: the claimed bytes, read and judged once more.
@@ -231,6 +244,8 @@ fn prove(
         park::park(node, id, &asks)?;
         return Ok(None);
     }
+    // Approved since, or before this process began.
+    receipt::note(node, &lane, &proved.task, proved.digest, Step::Accepted);
     Ok(Some((*proved, terms)))
 }
 

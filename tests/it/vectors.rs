@@ -87,10 +87,18 @@ fn signing_ring() -> Keyring {
     ])
 }
 
+/// The rules that the suite is for.
+fn rules() -> Rules {
+    Rules {
+        hop_max: 1,
+        ..Rules::at(now())
+    }
+}
+
 fn judge(file: &[u8], context: &Context) -> Result<(), Refusal> {
     Envelope::read(file.to_vec())
         .verify(&ring(), context, now())?
-        .check(&Rules::at(now()))
+        .check(&rules())
 }
 
 fn code(result: Result<(), Refusal>) -> &'static str {
@@ -147,6 +155,7 @@ fn reading_a_document_and_sealing_it_again_gives_the_same_bytes() {
             Kind::Result => sealed.answer(&rules).map(|it| (it.body(), it.context())),
             Kind::Heartbeat => sealed.heartbeat(&rules).map(|it| (it.body(), it.context())),
             Kind::Cancel => sealed.cancel(&rules).map(|it| (it.body(), it.context())),
+            Kind::Receipt => sealed.receipt(&rules).map(|it| (it.body(), it.context())),
             Kind::Lease => sealed.lease(&rules).map(|it| (it.body(), it.context())),
             Kind::Grant => sealed.grant(&rules).map(|it| (it.body(), it.context())),
             Kind::Release => sealed.release(&rules).map(|it| (it.body(), it.context())),

@@ -18,6 +18,7 @@ use crate::limits;
 use crate::pace::Pace;
 use crate::place::Lane;
 use crate::place::Place;
+use crate::share::Listed;
 use crate::stage::Stage;
 use crate::wake::Wake;
 
@@ -107,6 +108,33 @@ impl<'a> Wait<'a> {
             near.extend(wanted.iter().map(|one| one.id));
         }
         Ok(near)
+    }
+
+    /// Local writers in these folders end a pause, and no others.
+    pub(super) fn listen(&mut self, places: &[Place]) {
+        if let Ok(root) = self.setup.config.root() {
+            let folders = places.iter().map(|place| root.join(place.path()));
+            self.wake.on_share(folders.collect());
+        }
+    }
+
+    /// One listing of another folder of the lane; `None` where it cannot be had now.
+    pub(super) fn list(&mut self, voice: &Voice, place: &Place) -> Option<Vec<Listed>> {
+        let now = self.setup.clock.boot();
+        match self.setup.transport.list(place) {
+            Ok(listing) => {
+                if self.fresh.saw(place, &listing, now) {
+                    self.pace.stir(now);
+                }
+                Some(listing)
+            }
+            Err(error) => {
+                if !error.is_absent() {
+                    self.lose(voice, &error.into());
+                }
+                None
+            }
+        }
     }
 
     /// Waits for the next look. Returns `false` where the time is over.

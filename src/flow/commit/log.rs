@@ -4,10 +4,11 @@ use std::io::Read;
 
 use nix::errno::Errno;
 
-use super::not_ours;
+use super::whose::seen;
 use crate::flow::Error;
 use crate::flow::Node;
 use crate::id::Digest;
+use crate::id::TaskId;
 use crate::journal::Outcome;
 use crate::place::Place;
 use crate::share::ShareError;
@@ -29,19 +30,20 @@ fn log_bytes(outcome: &Outcome) -> Option<u64> {
 /// A log under the public name is ours when the sealed result names its digest. Logs may be large: streamed, not
 /// loaded; and no further than ours would reach, since a planted one can claim any size.
 pub(super) fn is_our_log(
-    node: &Node,
+    node: &mut Node,
     done: &Place,
-    name: &str,
+    (id, name): (TaskId, &str),
     outcome: &Outcome,
 ) -> Result<bool, Error> {
     use sha2::Digest as _;
     let Some(size) = log_bytes(outcome) else {
         return Ok(false);
     };
-    let mut from = match node.transport.open(done, name) {
-        Ok(from) => from.take(size.saturating_add(1)),
-        Err(error) => return not_ours(error),
+    let opened = node.transport.open(done, name);
+    let Some(from) = seen(node, (id, name), opened)? else {
+        return Ok(false);
     };
+    let mut from = from.take(size.saturating_add(1));
     let mut hasher = sha2::Sha256::new();
     let mut chunk = vec![0; 64 * 1024];
     loop {

@@ -219,11 +219,9 @@ fn observe(
     key: &(Lane, Stage, ClaimName),
     now: BootTime,
 ) -> bool {
-    let now = if planted::is(Bug::LeaseByWallClock) {
-        BootTime(u64::try_from(node.clock.wall().unix()).unwrap_or(0) * 1000)
-    } else {
-        now
-    };
+    let is_by_wall = planted::is(Bug::LeaseByWallClock);
+    let by_wall = |node: &Node| BootTime(node.clock.wall().unix().unsigned_abs() * 1000);
+    let asked = if is_by_wall { by_wall(node) } else { now };
     let print = match print(node, lane, claim, names) {
         Ok(print) => print,
         Err(()) => {
@@ -231,11 +229,18 @@ fn observe(
             return false;
         }
     };
-    let sight = match node.now.pool.sights.remove(key) {
-        Some(before) => before.after(print, now),
-        None => Sight::first(print, now),
+    // Bytes that are new may have been written until the answer came; those that are the same were so when it was asked
+    // for them at the latest. A call can take half a minute, and an owner that beat meanwhile would be taken too early
+    // by as much.
+    let answered = match is_by_wall {
+        true => by_wall(node),
+        false => node.clock.boot(),
     };
-    let expired = sight.is_expired(now);
+    let sight = match node.now.pool.sights.remove(key) {
+        Some(before) => before.after(print, answered),
+        None => Sight::first(print, answered),
+    };
+    let expired = sight.is_expired(asked);
     node.now.pool.sights.insert(key.clone(), sight);
     expired
 }
@@ -299,7 +304,8 @@ fn clear_leases(node: &mut Node, lane: &Lane, names: &BTreeSet<&str>, now: BootT
             continue;
         }
         let key = (lane.clone(), name);
-        let first = *node.now.pool.lone.entry(key.clone()).or_insert(now);
+        let listed = node.clock.boot();
+        let first = *node.now.pool.lone.entry(key.clone()).or_insert(listed);
         if now.since(first) >= limits::LEASE_TERM {
             // What stays is removed by the next look.
             let _ = node.transport.remove(&processing, &key.1);

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use dispatch::document::Task;
 use dispatch::event::Word;
+use dispatch::limits;
 use dispatch::outcome::Status;
 use dispatch::share::Share as _;
 use dispatch::stage::Stage;
+use nix::errno::Errno;
 
 use super::bench::Bench;
 use super::bench::lane;
@@ -58,6 +60,64 @@ fn a_squatter_under_a_public_name_is_set_aside() {
             });
         }
     });
+}
+
+/// A server may refuse to let a file be read that is ours, once or for a while. Setting it aside for that would make
+/// its name anew, and what asked for it may come a second time: the outcome was lost then.
+#[test]
+fn an_outcome_that_may_not_be_read_for_a_while_is_not_taken_for_a_squatter() {
+    // Revealed; and under the names of its claim, because the commit could not be made.
+    for is_committed in [true, false] {
+        let bench = Bench::new();
+        let mut node = bench.node();
+        let sent = bench.send();
+        bench.rounds(&mut node, 1);
+        let ours = format!("{}/done/{}", lane(), sent.id);
+        bench.share.fail("read", &ours, Errno::EACCES);
+        if !is_committed {
+            let claims = format!("{}/processing/", lane());
+            bench.share.fail("rename", &claims, Errno::EIO);
+        }
+        bench.rounds(&mut node, 20);
+        assert_eq!(bench.names(Stage::Rejected), [""; 0]);
+        bench.share.mend();
+        bench.clock.advance(limits::COMMIT_PAUSE_MAX);
+        bench.rounds(&mut node, 2);
+        let answer = bench.answer(&sent).map(|it| it.status);
+        assert_eq!(answer, Some(Status::Ok), "{is_committed}");
+        assert_eq!(bench.told(Word::TaskSquat), 0, "{is_committed}");
+        assert!(node.is_quiet(), "{is_committed}: it is closed");
+    }
+}
+
+/// A squatter that nobody may read is one too, a minute later; meanwhile it holds up nobody else, however many there
+/// are.
+#[test]
+fn a_squatter_that_may_not_be_read_is_set_aside_in_the_end() {
+    let bench = Bench::new();
+    let mut node = bench.node();
+    let sent = [(); 5].map(|()| bench.send());
+    for sent in &sent {
+        let public = format!("{}.result.json", sent.id);
+        write(&bench.path(Stage::Done, &public), "{}");
+        let public = format!("{}/done/{public}", lane());
+        bench.share.fail("read", &public, Errno::EACCES);
+    }
+    bench.rounds(&mut node, 10);
+    assert_eq!(bench.told(Word::TaskSquat), 0);
+    bench.serves(&mut node, "beside them");
+    bench.clock.advance(limits::JUNK_AGE);
+    bench.rounds(&mut node, 1);
+    assert_eq!(bench.told(Word::TaskSquat), 5);
+    // What lies there now is ours, and has a minute of its own.
+    bench.rounds(&mut node, 10);
+    assert_eq!(bench.told(Word::TaskSquat), 5);
+    bench.share.mend();
+    bench.rounds(&mut node, 2);
+    for sent in &sent {
+        let answer = bench.answer(sent).map(|it| it.status);
+        assert_eq!(answer, Some(Status::Ok));
+    }
 }
 
 /// A file can claim any size and cost nothing. Its digest is never computed over more than the log could be.

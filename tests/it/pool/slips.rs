@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use dispatch::entry::ClaimName;
+use dispatch::event::Word;
 use dispatch::limits;
 use dispatch::outcome::Status;
 use dispatch::stage::Stage;
@@ -114,6 +115,34 @@ fn a_claim_whose_own_term_is_nearly_over_is_not_started() {
     ground.settle(&mut nodes, Ground::finish_all);
     ground.check_end(&sent, 1, "beaten again");
     assert_eq!(ground.status(&sent), Some(Status::Ok));
+}
+
+/// A server that answers late shows what an owner wrote meanwhile: its term counts from the answer, not from the
+/// question.
+#[test]
+fn a_lease_that_was_beaten_while_it_was_read_is_good_for_a_whole_term() {
+    let ground = Ground::new(64, 2);
+    ground.send(&ground.idempotent());
+    let mut first = vec![ground.node(0)];
+    ground.rounds(&mut first, 3, |_| {});
+    drop(first);
+    let lease = ground.claims(Stage::Processing).remove(0).lease();
+    let life = Life::charmed();
+    let mut second = vec![ground.start(1, &life).unwrap()];
+    let (path, hosts) = (ground.path(Stage::Processing, &lease), &ground.members);
+    let clocks: Vec<_> = hosts.iter().map(|host| host.clock.clone()).collect();
+    life.is_held_up(&format!("read {lease}"), move || {
+        for clock in clocks {
+            clock.advance(limits::SHARE_PATIENCE);
+        }
+        std::fs::write(&path, b"the next beat").unwrap();
+    });
+    let term = usize::try_from(limits::LEASE_TERM.as_secs()).unwrap();
+    ground.rounds(&mut second, term, |_| {});
+    assert_eq!(ground.members[1].sink.count(Word::TaskTake), 0);
+    let look = usize::try_from(limits::REAP_LOOK.as_secs()).unwrap();
+    ground.rounds(&mut second, look * 2, |_| {});
+    assert_eq!(ground.members[1].sink.count(Word::TaskTake), 1);
 }
 
 /// What a member cannot take in is not read again and again.

@@ -41,6 +41,17 @@ struct Steps {
     fired: Option<String>,
     /// Every step, where somebody wants to know.
     noted: Option<Vec<String>>,
+    /// What happens while a call that says so is on its way.
+    meanwhile: Option<(String, Meanwhile)>,
+}
+
+/// Something that happens once.
+struct Meanwhile(Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for Meanwhile {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("something")
+    }
 }
 
 /// The life of one process.
@@ -121,6 +132,11 @@ impl Life {
         steps.fault = Some((steps.taken + count, fault));
     }
 
+    /// While the next call about this is on its way, that happens.
+    pub fn is_held_up(&self, what: &str, act: impl FnOnce() + Send + 'static) {
+        self.steps().meanwhile = Some((what.to_owned(), Meanwhile(Box::new(act))));
+    }
+
     /// The process goes on, and no call to the share comes through.
     pub fn loses_the_share(&self, lost: bool) {
         self.steps().is_cut_off = lost;
@@ -129,6 +145,12 @@ impl Life {
     /// Takes a step: says how it is to be done.
     pub fn step(&self, callee: Callee, what: &str) -> Way {
         let mut steps = self.steps();
+        let is_held_up = |held: &mut (String, Meanwhile)| what.contains(held.0.as_str());
+        if let Some((_, act)) = steps.meanwhile.take_if(is_held_up) {
+            drop(steps);
+            act.0();
+            steps = self.steps();
+        }
         if steps.is_dead {
             return Way::Dead;
         }
