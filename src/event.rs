@@ -104,6 +104,14 @@ words! {
         HaltSeen = "halt_seen",
         /// A watcher sees the killswitch gone.
         HaltGone = "halt_gone",
+        /// A person drains a node: it finishes what runs and takes nothing new.
+        Drain = "drain",
+        /// A person lifted the drain of a node.
+        Undrain = "undrain",
+        /// A watcher sees that its node is drained.
+        DrainSeen = "drain_seen",
+        /// A watcher sees that its node is no longer drained.
+        DrainGone = "drain_gone",
         /// The share cannot be used; nothing starts.
         ShareLost = "share_lost",
         /// A share that the doctor refuses is served all the same, because the operator said so.

@@ -15,6 +15,7 @@ pub mod destination;
 pub mod disk;
 pub mod doctor;
 pub mod document;
+pub mod drain;
 pub mod entry;
 pub mod envelope;
 pub mod escape;

@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 use std::time::SystemTime;
@@ -28,8 +26,6 @@ use super::started;
 use super::voice::Voice;
 use crate::attempt::NEWS;
 use crate::attempt::Runner;
-use crate::attempt::StopReason;
-use crate::attempt::local::Launcher;
 use crate::attempt::local::LocalRunner;
 use crate::audit::local::LocalLog;
 use crate::audit::retire;
@@ -37,18 +33,15 @@ use crate::audit::segment::Writer;
 use crate::audit::ship::ShareShelf;
 use crate::audit::ship::Shipper;
 use crate::clock::BootTime;
-use crate::config::Executor;
-use crate::config::OnShutdown;
 use crate::disk;
 use crate::doctor::Verdict;
+use crate::drain;
 use crate::event::Event;
 use crate::event::Sink;
 use crate::event::Word;
 use crate::exit::Exit;
 use crate::flow;
 use crate::flow::Node;
-use crate::flow::Settings;
-use crate::flow::finish;
 use crate::id::TaskId;
 use crate::journal::FileTape;
 use crate::journal::Journal;
@@ -59,10 +52,15 @@ use crate::pace::Pace;
 use crate::place::Place;
 use crate::stage::Stage;
 use crate::wake::Wake;
+use assembly::launcher;
+use assembly::settings;
+use ending::Calls;
 use exam::Exam;
 use ring::Ring;
 
+mod assembly;
 mod beside;
+mod ending;
 mod exam;
 mod ring;
 
@@ -85,6 +83,8 @@ pub(super) struct Daemon {
     retire: BootTime,
     /// When a task was last sent to a pool from here.
     asked: Option<SystemTime>,
+    /// Whether it is about to end.
+    ends: bool,
 }
 
 impl Daemon {
@@ -150,6 +150,7 @@ impl Daemon {
             exam: Exam::default(),
             retire: setup.clock.boot().plus(limits::SWEEP_SOON),
             asked: asked_at(state),
+            ends: false,
         })
     }
 
@@ -219,7 +220,15 @@ impl Daemon {
         }
         self.asked = asked;
         self.exam.look(setup, &mut self.node);
+        let drained = drain::look(&self.state);
+        let is_drained = drained.is_some();
+        let ends = self.ends.then(|| "its watcher is about to end".to_owned());
+        self.node.drain(drained.map(|drain| drain.reason).or(ends));
         let round = self.node.round()?;
+        if is_drained && !drain::is_seen(&self.state) {
+            // For whoever waits until the node is empty; a disk that fails is told of by the journal.
+            let _ = drain::note_seen(&self.state);
+        }
         self.exam.note(&mut self.node);
         if self.trouble().is_some_and(flow::Trouble::is_lost) {
             // Not ours, or not there: nothing of this node goes to it.
@@ -281,7 +290,12 @@ impl Daemon {
     fn end(&mut self) {
         // Others may start what waits here; what cannot be given back now is taken over when its lease has run out.
         let _ = self.node.give_back("its member stops");
-        self.node.sink.tell(&Event::of(Word::WatcherStop));
+        let mut event = Event::of(Word::WatcherStop);
+        if self.node.running() > 0 {
+            let rest = format!("{} left to executors", count(self.node.running(), "task"));
+            event = event.say(&rest);
+        }
+        self.node.sink.tell(&event);
         let _ = self.log.sync();
     }
 
@@ -289,7 +303,7 @@ impl Daemon {
     pub(super) fn serve(mut self, setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
         let cannot = |error| Failure::new(Exit::Bug, format!("cannot catch signals: {error}"));
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(cannot)?;
-        let (end_signals, stop) = (signals.handle(), AtomicBool::new(false));
+        let (end_signals, calls) = (signals.handle(), Calls::default());
         let mut wake = Wake::new();
         self.watch_folders(setup, &mut wake);
         watch_share(setup, &mut wake)?;
@@ -300,6 +314,7 @@ impl Daemon {
             runner: Arc::clone(&self.runner),
             killswitch: self.node.killswitch.clone(),
             clock: Arc::clone(&setup.clock),
+            within: ending::within(&setup.config.watch),
         };
         voice.note(&format!(
             "{} serves {} in {}, slots {}",
@@ -312,19 +327,18 @@ impl Daemon {
         let _beside = beside::keep(setup, self.node.vigil(), &self.runner)?;
         let (tell, heard) = channel();
         let over = Over(tell.clone());
-        let stop = &stop;
+        let calls = &calls;
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for _ in signals.forever() {
-                    stop.store(true, Ordering::Relaxed);
-                    setup.patient.hurry();
+                    calls.another(setup);
                     bell.ring();
                     let _ = tell.send(Heard::Signal);
                 }
             });
             let worker = scope.spawn(move || {
                 let _over = over;
-                self.rounds(setup, stop, &pulse, wake)
+                self.rounds(setup, calls, &pulse, wake)
             });
             ear.listen(voice, &heard);
             let ended = worker.join().unwrap_or_else(|_| {
@@ -349,14 +363,14 @@ impl Daemon {
     fn rounds(
         mut self,
         setup: &Setup,
-        stop: &AtomicBool,
+        calls: &Calls,
         pulse: &Pulse,
         mut wake: Wake,
     ) -> Result<Exit, Failure> {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         let mut pace = Pace::new(setup.config.rhythm(), setup.clock.boot());
         let mut was_lost = false;
-        while !stop.load(Ordering::Relaxed) {
+        while !calls.any() {
             pulse.beat();
             self.tell_pace(&pace, setup.clock.boot());
             let round = self.round(setup)?;
@@ -375,13 +389,7 @@ impl Daemon {
             self.wait(setup, round, &mut pace, &wake);
         }
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
-        if setup.config.watch.on_shutdown == OnShutdown::Stop {
-            finish::stop_all(&mut self.node, StopReason::Shutdown)?;
-            while self.node.running() > 0 {
-                self.round(setup)?;
-                wake.wait(Duration::from_millis(100));
-            }
-        }
+        self.finish_up(setup, calls, pulse, &mut wake)?;
         self.node.leave();
         self.end();
         Ok(Exit::Ok)
@@ -455,36 +463,6 @@ fn count(number: usize, what: &str) -> String {
 fn asked_at(state: &Path) -> Option<SystemTime> {
     let meta = std::fs::metadata(state.join(ASKED)).ok()?;
     meta.modified().ok()
-}
-
-fn settings(setup: &Setup) -> Settings {
-    Settings {
-        node: setup.node.clone(),
-        slots: setup.config.slots,
-        peers: setup.config.peers.clone(),
-        pools: setup.config.pools.clone(),
-        approvers: setup.config.approvers.clone(),
-        profiles: setup.config.profiles.clone(),
-        root_id: setup.config.root_id.map(|id| id.to_string()),
-        free_bytes_min: setup.config.share.free_bytes_min,
-        lost_max: setup.config.share.lost_max,
-        only: None,
-        poll_ms: u64::try_from(setup.config.poll.as_millis()).unwrap_or(u64::MAX),
-    }
-}
-
-/// The executor: the configured one, else the program beside this one, else this one under the executor's name.
-fn launcher(setup: &Setup, state: &Path) -> Result<Launcher, Failure> {
-    if let Executor::Socket(path) = &setup.config.watch.executor {
-        return Ok(Launcher::Socket(path.clone()));
-    }
-    if let Some(program) = &setup.config.watch.exec_bin {
-        return Ok(Launcher::Spawn(program.clone()));
-    }
-    Ok(Launcher::Spawn(super::role::program(
-        "dispatch-exec",
-        state,
-    )?))
 }
 
 /// This boot of this host (random(4)); anything unique will do where there is no such file.

@@ -14,6 +14,7 @@ pub mod config;
 mod daemon;
 pub mod demo;
 pub mod doctor;
+pub mod drain;
 mod ear;
 #[cfg(target_os = "linux")]
 pub mod exec;
@@ -110,6 +111,8 @@ enum Verb {
     Fsck(fsck::Args),
     Halt(halt::Args),
     Resume(resume::Args),
+    Drain(drain::Args),
+    Undrain(drain::UndrainArgs),
     Key(key::Args),
     Seal(seal::Args),
     Verify(verify::Args),
@@ -135,6 +138,8 @@ impl Verb {
             Self::Fsck(args) => args.common(),
             Self::Halt(args) => args.common(),
             Self::Resume(args) => args.common(),
+            Self::Drain(args) => args.common(),
+            Self::Undrain(args) => args.common(),
             Self::Key(args) => args.common(),
             Self::Seal(args) => args.common(),
             Self::Verify(args) => args.common(),
@@ -160,6 +165,8 @@ impl Verb {
             Self::Fsck(args) => fsck::run(args, voice),
             Self::Halt(args) => halt::run(args, voice),
             Self::Resume(args) => resume::run(args, voice),
+            Self::Drain(args) => drain::run(args, voice),
+            Self::Undrain(args) => drain::undrain(args, voice),
             Self::Key(args) => key::run(args, voice),
             Self::Seal(args) => seal::run(args, voice),
             Self::Verify(args) => verify::run(args, voice),

@@ -1,5 +1,6 @@
 //! `dispatch-send`: signs a task and publishes it.
 
+mod ahead;
 mod pooled;
 
 use std::io::Read;
@@ -148,6 +149,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     }
     setup.check_root()?;
     pooled::look(args, &setup, &lane, voice)?;
+    ahead::look(&setup, &lane, voice);
     if args.callback == Some(Callback::Discord) {
         voice.warn("results come as files; 'discord' is not announced from here");
     }

@@ -152,6 +152,7 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WatchTable {
     pub(super) on_shutdown: Field<OnShutdown>,
+    pub(super) stop_within: Field<Time>,
     pub(super) executor: Field<String>,
     pub(super) exec_bin: Field<String>,
     pub(super) runs: Field<String>,

@@ -66,6 +66,8 @@ words! {
     OnShutdown {
         /// They go on; the next watcher adopts them.
         Leave = "leave",
+        /// They are waited for, as long as `stop_within` allows; what is left then goes on.
+        Finish = "finish",
         /// They are ended, and their outcome says so.
         Stop = "stop",
     }
@@ -86,6 +88,8 @@ pub enum Executor {
 pub struct Watch {
     /// What becomes of running attempts at its end.
     pub on_shutdown: OnShutdown,
+    /// How long its end may take for their sake.
+    pub stop_within: Duration,
     /// How attempts are started.
     pub executor: Executor,
     /// The executor program; `None`: the `dispatch-exec` beside this program.
@@ -100,6 +104,7 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             on_shutdown: OnShutdown::Leave,
+            stop_within: Duration::from_secs(60),
             executor: Executor::Spawn,
             exec_bin: None,
             runs: None,

@@ -83,6 +83,7 @@ pub(super) fn watch(config: &Config) -> Vec<Cell> {
     };
     vec![
         ("on_shutdown", Some(quoted(&config.watch.on_shutdown))),
+        ("stop_within", time(config.watch.stop_within)),
         ("executor", executor),
         ("exec_bin", path(config.watch.exec_bin.as_deref())),
         ("runs", path(config.watch.runs.as_deref())),

@@ -156,6 +156,14 @@ fn watch(reading: &mut Reading<'_>, table: WatchTable) -> Watch {
         on_shutdown: reading
             .value("watch.on_shutdown", table.on_shutdown)
             .unwrap_or(default.on_shutdown),
+        stop_within: time(
+            reading,
+            "watch.stop_within",
+            table.stop_within,
+            RUN_MIN,
+            limits::RUN_MAX,
+        )
+        .unwrap_or(default.stop_within),
         executor: executor.unwrap_or(default.executor),
         exec_bin: reading.path("watch.exec_bin", table.exec_bin),
         runs: reading.path("watch.runs", table.runs),

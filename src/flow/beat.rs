@@ -195,10 +195,14 @@ fn state(node: &Node) -> (NodeState, Option<String>) {
         return (NodeState::Draining, Some(why));
     }
     let trouble = node.now.view.trouble.as_ref();
-    let reason = trouble.map(|trouble| crate::escape::excerpt(&trouble.to_string(), 200));
+    let reason = trouble.map(|trouble| match trouble {
+        Trouble::Draining(why) if why.is_empty() => "drained by its operator".to_owned(),
+        Trouble::Draining(why) => format!("drained by its operator: {why}"),
+        other => crate::escape::excerpt(&other.to_string(), 200),
+    });
     let state = match trouble {
         Some(Trouble::Halted(_)) => NodeState::Halted,
-        Some(Trouble::Draining) => NodeState::Draining,
+        Some(Trouble::Draining(_)) => NodeState::Draining,
         Some(_) => NodeState::Degraded,
         None if node.running() >= node.settings.slots as usize => NodeState::Busy,
         None => NodeState::Ready,

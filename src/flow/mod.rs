@@ -274,8 +274,8 @@ pub struct Memory {
     pub(crate) vigil: Option<Arc<Vigil>>,
     /// What may be done on the share.
     pub(crate) fitness: Fitness,
-    /// Whether the operator drains this node.
-    pub(crate) drain: bool,
+    /// Why the operator drains this node, if so.
+    pub(crate) drain: Option<String>,
     /// Whether this watcher is about to end.
     pub(crate) leaving: bool,
     /// How far this host's clock is from the server's.
@@ -342,6 +342,12 @@ impl Node {
             && !again
     }
 
+    /// Returns whether nothing runs, and every outcome that was decided is on the share.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.now.running.is_empty() && self.now.decided.is_empty()
+    }
+
     /// Gives back what it holds of pools and has not started: for a node that stops. What fails is left to expire.
     ///
     /// # Errors
@@ -379,6 +385,11 @@ impl Node {
             self.now.pool.doubt();
         }
         self.now.fitness = fitness;
+    }
+
+    /// Notes that the operator drains this node, and why, or no longer does: from the next look on.
+    pub fn drain(&mut self, why: Option<String>) {
+        self.now.drain = why;
     }
 
     /// Whether claims of pools may be made, started and taken over on this share.

@@ -221,6 +221,11 @@ pub fn survey(scene: &Scene) -> Report {
     report
 }
 
+/// Looks at the heartbeats of some nodes only, by this host's own clock.
+pub fn peers<'a>(scene: &Scene, names: impl Iterator<Item = &'a NodeName>) -> Vec<NodeView> {
+    node::some(scene, names, scene.sender.clock.wall())
+}
+
 /// Says what can be said without the share: because it does not answer, or not yet.
 #[must_use]
 pub fn without_share(scene: &Scene, trouble: Option<String>) -> Report {

@@ -350,7 +350,8 @@ fn tell(view: &NodeView, wrong: &mut Vec<Wrong>) {
             match view.state {
                 Some(NodeState::Halted) => say("node_halted", format!("starts nothing: {reason}")),
                 Some(NodeState::Degraded) => say("degraded", format!("takes nothing: {reason}")),
-                Some(NodeState::Draining) => {
+                // Its own file says so, with or without a watcher.
+                Some(NodeState::Draining) if !view.own => {
                     let why = view.reason.as_deref().map(|why| format!(": {why}"));
                     say(
                         "draining",

@@ -7,6 +7,7 @@ mod contain;
 mod crash;
 mod docs;
 mod doctor;
+mod drain;
 mod fsck;
 mod grants;
 mod hostile;

@@ -9,7 +9,7 @@ mod death;
 mod fit;
 mod flood;
 mod fsck;
-mod ground;
+pub mod ground;
 mod judge;
 mod memory;
 mod slips;

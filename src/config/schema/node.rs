@@ -88,11 +88,20 @@ pub const TOP: &[Key] = &[
 pub const WATCH: &[Key] = &[
     key(
         "on_shutdown",
-        "`leave`, `stop`",
+        "`leave`, `finish`, `stop`",
         "\"leave\"",
         "\"stop\"",
         "What becomes of running attempts when the watcher is told to end. `leave`: they go on, and the next \
-         watcher adopts them. `stop`: they are ended, and their result says so.",
+         watcher adopts them. `finish`: they are waited for, and nothing new is started meanwhile. `stop`: they are \
+         ended, and their result says so.",
+    ),
+    key(
+        "stop_within",
+        "duration",
+        "\"1m\"",
+        "\"30m\"",
+        "How long the watcher takes for that with `finish` and `stop`. What is left then goes on, and the next watcher \
+         adopts it. A second signal ends it at once.",
     ),
     key(
         "executor",
