@@ -39,6 +39,7 @@ pub mod policy;
 pub mod process;
 pub mod profile;
 pub mod reason;
+pub mod route;
 pub mod seal;
 pub mod share;
 pub mod slots;

@@ -97,7 +97,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand config" -l reference -
 complete -c dispatch -n "__fish_dispatch_using_subcommand config" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand config" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l to -d 'Who is asked: a node or a pool of your configuration' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l to -d 'Who is asked: a node or a pool of your configuration; any: the node that is fit and free, by its own word' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l from -d 'Who asks: this node [default: the configured one, or DISPATCH_FROM]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s r -l request -d 'What is asked; \'-\' reads it from standard input' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l request-file -d 'Read what is asked from a file; \'-\' reads standard input' -r -F
@@ -114,6 +114,8 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l schema -d 'En
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l callback -d 'Kept for callers of the original; results always come as files' -r -f -a "file\t''
 discord\t''
 none\t''"
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l need -d 'With --to any: what the node must be able to do; several with commas, all must match' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l owner -d 'With --to any: only nodes of this owner' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l root -d 'The shared folder' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l side -d 'The name of this node' -r
@@ -125,8 +127,9 @@ never\t'Never'"
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l ack -d 'Ask a human of the receiver first'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l idempotent -d 'Running it twice does no harm'
-complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l anyway -d 'Send it to a pool although no member would take it now'
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l anyway -d 'Send it to a pool, or with --to any, although nobody would take it now'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l json -d 'Print one JSON object'
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l explain -d 'With --to any: show every known node, its score, and what it lacks; with --json one line before the answer'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'

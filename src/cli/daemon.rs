@@ -130,6 +130,8 @@ impl Daemon {
         };
         node.settings.peers.remove(&setup.node);
         node.see_through(setup.cache());
+        let can = setup.config.capabilities.iter().cloned();
+        node.offer(setup.config.owner.clone(), can.collect());
         node.now.keep = setup.config.share.keep;
         node.now.keep_bytes = setup.config.share.keep_bytes;
         node.begin(&boot_id())?;

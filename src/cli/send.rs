@@ -2,6 +2,7 @@
 
 mod ahead;
 mod pooled;
+mod route;
 
 use std::io::Read;
 use std::path::Path;
@@ -47,8 +48,8 @@ use crate::units;
 #[derive(Debug, ClapArgs)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file"])))]
 pub struct Args {
-    /// Who is asked: a node or a pool of your configuration
-    #[arg(long, value_name = "NODE|pool.NAME")]
+    /// Who is asked: a node or a pool of your configuration; any: the node that is fit and free, by its own word
+    #[arg(long, value_name = "NODE|pool.NAME|any")]
     to: String,
     /// Who asks: this node [default: the configured one, or DISPATCH_FROM]
     #[arg(long, value_name = "NODE")]
@@ -89,7 +90,7 @@ pub struct Args {
     /// Most starts, with --idempotent
     #[arg(long, value_name = "N", requires = "idempotent")]
     max_attempts: Option<u32>,
-    /// Send it to a pool although no member would take it now
+    /// Send it to a pool, or with --to any, although nobody would take it now
     #[arg(long)]
     anyway: bool,
     /// A label to find it by; may be repeated
@@ -108,6 +109,8 @@ pub struct Args {
     /// Kept for callers of the original; results always come as files
     #[arg(long, value_name = "HOW", value_enum, hide = true)]
     callback: Option<Callback>,
+    #[command(flatten)]
+    route: route::Flags,
     #[command(flatten)]
     common: Common,
 }
@@ -134,7 +137,11 @@ impl Args {
 /// [`Failure`]: nothing was published, unless it says so.
 pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     let setup = setup(args, voice)?;
-    let to = Party::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?;
+    let chosen = route::choose(args, &setup, voice)?;
+    let to = match &chosen {
+        Some(chosen) => chosen.to.clone(),
+        None => Party::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?,
+    };
     if to.node().as_ref() == Some(&setup.node) {
         return Err(
             Failure::new(Exit::Usage, format!("cannot send from '{to}' to itself"))
@@ -142,7 +149,10 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         );
     }
     let lane = setup.lane_to_party(&to)?;
-    let task = task(args, &setup, &to)?;
+    let mut task = task(args, &setup, &to)?;
+    if let Some(chosen) = chosen {
+        task.profile = chosen.profile;
+    }
     if task.request.trim().is_empty() {
         return Err(Failure::new(Exit::Data, "there is nothing in the request")
             .hint("say what is to be done: --request 'TEXT', --request-file FILE, or --request - for standard input"));

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::destination::Destination;
+use crate::id::CapabilityName;
 use crate::id::DestinationName;
 use crate::id::NodeName;
 use crate::id::ProfileName;
@@ -165,6 +166,10 @@ pub struct Config {
     pub poll_rest: Duration,
     /// Attempts at once.
     pub slots: u32,
+    /// What this node can do, as told to its peers.
+    pub capabilities: Vec<CapabilityName>,
+    /// Whose node it is, as told to its peers.
+    pub owner: Option<NodeName>,
     /// Settings of the watcher.
     pub watch: Watch,
     /// Settings of the share.
@@ -197,6 +202,8 @@ impl Default for Config {
             poll_idle: Duration::from_secs(5),
             poll_rest: Duration::from_secs(15),
             slots: 2,
+            capabilities: Vec::new(),
+            owner: None,
             watch: Watch::default(),
             share: Share::default(),
             peers: BTreeMap::new(),

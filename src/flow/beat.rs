@@ -9,6 +9,7 @@ use super::Node;
 use super::Trouble;
 use super::lanes;
 use crate::clock::BootTime;
+use crate::document::Card;
 use crate::document::Context;
 use crate::document::Heartbeat;
 use crate::document::Kind;
@@ -25,6 +26,7 @@ use crate::id::Party;
 use crate::journal::Phase;
 use crate::limits;
 use crate::place::Place;
+use crate::policy::PeerPolicy;
 
 /// Most tasks named in one heartbeat: it has a fixed size.
 const TASKS_MAX: usize = 16;
@@ -265,5 +267,25 @@ fn card(node: &Node, peer: &NodeName) -> Heartbeat {
             .filter(|peer| peer.accept)
             .map(|peer| peer.profiles.iter().take(TASKS_MAX).cloned().collect())
             .unwrap_or_default(),
+        card: offer(node, allowed),
     }
+}
+
+/// What this node can do for a peer: of profiles, only those that it may use.
+fn offer(node: &Node, peer: Option<&PeerPolicy>) -> Card {
+    let mut card = node.now.card.clone();
+    card.stopped = node.now.leaving;
+    for name in peer
+        .filter(|peer| peer.accept)
+        .into_iter()
+        .flat_map(|peer| &peer.profiles)
+    {
+        let profile = node.settings.profiles.get(name);
+        let can = profile.map(|profile| profile.capabilities.iter().cloned());
+        let can: BTreeSet<_> = can.into_iter().flatten().collect();
+        if !can.is_empty() {
+            card.profiles.insert(name.clone(), can);
+        }
+    }
+    card
 }

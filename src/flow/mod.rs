@@ -79,11 +79,13 @@ use crate::chance::Chance;
 use crate::clock::BootTime;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
+use crate::document::Card;
 use crate::entry::ClaimName;
 use crate::envelope;
 use crate::event::Code;
 use crate::event::Event;
 use crate::event::Sink;
+use crate::id::CapabilityName;
 use crate::id::NodeName;
 use crate::id::Party;
 use crate::id::Priority;
@@ -276,6 +278,8 @@ pub struct Memory {
     pub(crate) fitness: Fitness,
     /// Why the operator drains this node, if so.
     pub(crate) drain: Option<String>,
+    /// What it says that it can do.
+    pub(crate) card: Card,
     /// Whether this watcher is about to end.
     pub(crate) leaving: bool,
     /// How far this host's clock is from the server's.
@@ -385,6 +389,12 @@ impl Node {
             self.now.pool.doubt();
         }
         self.now.fitness = fitness;
+    }
+
+    /// Says to peers from now on whose node it is and what it can do; what its profiles can do is added for each peer.
+    pub fn offer(&mut self, owner: Option<NodeName>, can: BTreeSet<CapabilityName>) {
+        self.now.card.owner = owner;
+        self.now.card.node = can;
     }
 
     /// Notes that the operator drains this node, and why, or no longer does: from the next look on.

@@ -77,10 +77,10 @@ fn a_drained_member_gives_back_what_waits_and_others_run_it() {
 }
 
 /// A watcher of gpubox in a process of its own.
-struct Watcher(Child);
+pub struct Watcher(Child);
 
 impl Watcher {
-    fn start(pair: &Pair, program: &Path) -> Self {
+    pub fn start(pair: &Pair, program: &Path) -> Self {
         let program = program.to_str().unwrap();
         let mut command = pair.command(program, "gpubox", &["--poll", "100ms"]);
         let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -93,7 +93,7 @@ impl Watcher {
     }
 
     /// Tells it to end, and waits until it has.
-    fn end(mut self) -> Duration {
+    pub fn end(mut self) -> Duration {
         let began = SystemClock.boot();
         self.signal(Signal::SIGTERM);
         assert!(self.0.wait().unwrap().success());
@@ -108,11 +108,11 @@ impl Drop for Watcher {
     }
 }
 
-fn program(name: &str) -> PathBuf {
+pub fn program(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_dispatch")).with_file_name(name)
 }
 
-fn until(what: &str, is_so: impl Fn() -> bool) {
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
     let began = SystemClock.boot();
     while !is_so() {
         let waited = SystemClock.boot().since(began);

@@ -21,6 +21,7 @@ mod pages;
 mod pool;
 mod pooled;
 mod programs;
+mod route;
 mod sealed;
 mod settings;
 mod supply;

@@ -82,6 +82,21 @@ pub const TOP: &[Key] = &[
         "4",
         "Attempts that may run at once on this node.",
     ),
+    key(
+        "capabilities",
+        "list of capabilities",
+        "[]",
+        "[\"gpu\", \"debian-12\"]",
+        "What this node can do, as its peers are told in its heartbeat: `dispatch-send --to any --need gpu` chooses by \
+         it. At most 32 in all, those of profiles included.",
+    ),
+    key(
+        "owner",
+        "name",
+        "",
+        "\"alice\"",
+        "Whose node it is, as its peers are told: `dispatch-send --to any --owner alice` chooses among hers.",
+    ),
 ];
 
 /// Keys of `[watch]`.
