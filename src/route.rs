@@ -1,8 +1,8 @@
 //! Which node a task is sent to where its sender names none: pure, the same answer for the same cards.
 //!
 //! Score = capability (1 or 0) x availability x the weight that the sender's configuration gives the node. Everything
-//! comes from verified heartbeats and local configuration. A choice is where a task is *offered*: the node chosen judges
-//! it like any other, so a choice that was out of date costs time, never safety.
+//! comes from verified heartbeats and local configuration. A choice is where a task is *offered*: the node that is
+//! chosen judges it like any other, so a choice that was out of date costs time, never safety.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
