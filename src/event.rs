@@ -271,6 +271,10 @@ pub struct Event {
     pub exit_code: Option<u8>,
     /// Running time in milliseconds.
     pub elapsed_ms: Option<u64>,
+    /// Tokens that the agent reports.
+    pub tokens: Option<u64>,
+    /// What it cost, in millionths of a US dollar, as the agent reports it.
+    pub cost_microusd: Option<u64>,
     /// Running time allowed, in seconds.
     pub timeout_s: Option<u64>,
     /// The receiver's profile.
@@ -301,6 +305,8 @@ impl Event {
             class: None,
             exit_code: None,
             elapsed_ms: None,
+            tokens: None,
+            cost_microusd: None,
             timeout_s: None,
             profile: None,
             dangerous: None,

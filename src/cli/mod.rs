@@ -41,6 +41,7 @@ pub mod setup;
 pub mod show;
 mod speech;
 mod started;
+pub mod stats;
 pub mod status;
 mod suit;
 pub mod verify;
@@ -106,6 +107,7 @@ enum Verb {
     Cancel(cancel::Args),
     Status(status::Args),
     Why(why::Args),
+    Stats(stats::Args),
     Log(log::Args),
     Doctor(doctor::Args),
     Fsck(fsck::Args),
@@ -133,6 +135,7 @@ impl Verb {
             Self::Cancel(args) => args.common(),
             Self::Status(args) => args.common(),
             Self::Why(args) => args.common(),
+            Self::Stats(args) => args.common(),
             Self::Log(args) => args.common(),
             Self::Doctor(args) => args.common(),
             Self::Fsck(args) => args.common(),
@@ -160,6 +163,7 @@ impl Verb {
             Self::Cancel(args) => cancel::run(args, voice),
             Self::Status(args) => status::run(args, voice),
             Self::Why(args) => why::run(args, voice),
+            Self::Stats(args) => stats::run(args, voice),
             Self::Log(args) => log::run(args, voice),
             Self::Doctor(args) => doctor::run(args, voice),
             Self::Fsck(args) => fsck::run(args, voice),

@@ -3,6 +3,7 @@
 //!
 //! | file | question |
 //! |---|---|
+//! | [`figures`] | how long things take, how they end, what they cost |
 //! | `ground` | is the share there, ours, with room, not halted |
 //! | [`node`] | who is alive, and what does it say of itself |
 //! | [`lane`] | how much lies where |
@@ -16,6 +17,7 @@
 //! Whatever a stranger could have written is verified or counted, never shown as it is. A share that does not answer
 //! makes a report shorter, never wrong.
 
+pub mod figures;
 mod ground;
 mod heard;
 pub mod lane;

@@ -24,6 +24,7 @@ mod programs;
 mod route;
 mod sealed;
 mod settings;
+mod stats;
 mod supply;
 mod tidy;
 mod traffic;
