@@ -112,6 +112,14 @@ words! {
         HaltSeen = "halt_seen",
         /// A watcher sees the killswitch gone.
         HaltGone = "halt_gone",
+        /// A person drains a node: it finishes what runs and takes nothing new.
+        Drain = "drain",
+        /// A person lifted the drain of a node.
+        Undrain = "undrain",
+        /// A watcher sees that its node is drained.
+        DrainSeen = "drain_seen",
+        /// A watcher sees that its node is no longer drained.
+        DrainGone = "drain_gone",
         /// The share cannot be used; nothing starts.
         ShareLost = "share_lost",
         /// A share that the doctor refuses is served all the same, because the operator said so.
@@ -271,6 +279,10 @@ pub struct Event {
     pub exit_code: Option<u8>,
     /// Running time in milliseconds.
     pub elapsed_ms: Option<u64>,
+    /// Tokens that the agent reports.
+    pub tokens: Option<u64>,
+    /// What it cost, in millionths of a US dollar, as the agent reports it.
+    pub cost_microusd: Option<u64>,
     /// Running time allowed, in seconds.
     pub timeout_s: Option<u64>,
     /// The receiver's profile.
@@ -301,6 +313,8 @@ impl Event {
             class: None,
             exit_code: None,
             elapsed_ms: None,
+            tokens: None,
+            cost_microusd: None,
             timeout_s: None,
             profile: None,
             dangerous: None,

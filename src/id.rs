@@ -126,6 +126,12 @@ name! {
 }
 
 name! {
+    /// Something that a node, or a profile of it, can do: `gpu`, `rust`, `debian-12`.
+    CapabilityName, "capability", "1 to 32 of a-z 0-9 - _ ., beginning and ending with a letter or digit",
+    |text| is_word(text, 32, b"-_.")
+}
+
+name! {
     /// The name of a destination of notifications in the configuration, and of its file.
     DestinationName, "name of a destination",
     "1 to 32 of a-z 0-9 - _, beginning and ending with a letter or digit",

@@ -187,6 +187,8 @@ pub const RUN_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 pub const OUTPUT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Most attempts at once that any node may allow.
 pub const SLOTS_MAX: u32 = 256;
+/// Capabilities that a node declares in all, so that a heartbeat can hold them.
+pub const CAPABILITIES_MAX: usize = 32;
 /// Most members of a pool.
 pub const MEMBERS_MAX: usize = 64;
 /// Shortest time between two looks at the share.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::Serialize;
 
+use crate::id::CapabilityName;
 use crate::id::ProfileName;
 use crate::id::ResourceName;
 use crate::limits;
@@ -95,6 +96,9 @@ pub struct Profile {
     pub dangerous: bool,
     /// Whether every task under this profile waits for an approval.
     pub require_ack: bool,
+    /// What it can do beside what its node can; told to peers, and no order to an executor.
+    #[serde(skip)]
+    pub capabilities: Vec<CapabilityName>,
 }
 
 impl Profile {
@@ -125,6 +129,7 @@ impl Profile {
             project_settings: false,
             dangerous: false,
             require_ack: false,
+            capabilities: Vec::new(),
         }
     }
 }

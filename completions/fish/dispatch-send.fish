@@ -1,4 +1,4 @@
-complete -c dispatch-send -l to -d 'Who is asked: a node or a pool of your configuration' -r
+complete -c dispatch-send -l to -d 'Who is asked: a node or a pool of your configuration; any: the node that is fit and free, by its own word' -r
 complete -c dispatch-send -l from -d 'Who asks: this node [default: the configured one, or DISPATCH_FROM]' -r
 complete -c dispatch-send -s r -l request -d 'What is asked; \'-\' reads it from standard input' -r
 complete -c dispatch-send -l request-file -d 'Read what is asked from a file; \'-\' reads standard input' -r -F
@@ -27,6 +27,8 @@ complete -c dispatch-send -l schema -d 'Envelope: 3, or 2 for a watcher of the o
 complete -c dispatch-send -l callback -d 'Kept for callers of the original; results always come as files' -r -f -a "file\t''
 discord\t''
 none\t''"
+complete -c dispatch-send -l need -d 'With --to any: what the node must be able to do; several with commas, all must match' -r
+complete -c dispatch-send -l owner -d 'With --to any: only nodes of this owner' -r
 complete -c dispatch-send -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch-send -l root -d 'The shared folder' -r -F
 complete -c dispatch-send -l side -d 'The name of this node' -r
@@ -39,8 +41,9 @@ complete -c dispatch-send -l resume -d 'Go on with a batch that was cut: what wa
 complete -c dispatch-send -l ack -d 'Ask a human of the receiver first'
 complete -c dispatch-send -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch-send -l idempotent -d 'Running it twice does no harm'
-complete -c dispatch-send -l anyway -d 'Send it to a pool although no member would take it now'
+complete -c dispatch-send -l anyway -d 'Send it to a pool, or with --to any, although nobody would take it now'
 complete -c dispatch-send -l json -d 'Print one JSON object'
+complete -c dispatch-send -l explain -d 'With --to any: show every known node, its score, and what it lacks; with --json one line before the answer'
 complete -c dispatch-send -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch-send -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch-send -s h -l help -d 'Print help (see more with \'--help\')'

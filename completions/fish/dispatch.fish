@@ -39,11 +39,14 @@ complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "cancel" -d 'Ask t
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "deps" -d 'Draw which tasks of this node wait for which'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "why" -d 'Say in one line why a task is where it is'
+complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "stats" -d 'Show how much waits, how long tasks take, how they end and what they cost'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "doctor" -d 'Find out what a shared folder is good for'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "fsck" -d 'Look for what should not be on the share'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "resume" -d 'Lift a halt, or show what there is'
+complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "drain" -d 'Take in and start nothing new on this node; what runs is finished'
+complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "undrain" -d 'Take work again on this node'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "key" -d 'Make, carry and drop the keys of links'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "seal" -d 'Seal a document read from standard input'
 complete -c dispatch -n "__fish_dispatch_needs_command" -f -a "verify" -d 'Say whether a file is a document this host would take'
@@ -97,7 +100,7 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand config" -l reference -
 complete -c dispatch -n "__fish_dispatch_using_subcommand config" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand config" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand config" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l to -d 'Who is asked: a node or a pool of your configuration' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l to -d 'Who is asked: a node or a pool of your configuration; any: the node that is fit and free, by its own word' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l from -d 'Who asks: this node [default: the configured one, or DISPATCH_FROM]' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s r -l request -d 'What is asked; \'-\' reads it from standard input' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l request-file -d 'Read what is asked from a file; \'-\' reads standard input' -r -F
@@ -126,6 +129,8 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l schema -d 'En
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l callback -d 'Kept for callers of the original; results always come as files' -r -f -a "file\t''
 discord\t''
 none\t''"
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l need -d 'With --to any: what the node must be able to do; several with commas, all must match' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l owner -d 'With --to any: only nodes of this owner' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l root -d 'The shared folder' -r -F
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l side -d 'The name of this node' -r
@@ -138,8 +143,9 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l resume -d 'Go
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l ack -d 'Ask a human of the receiver first'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l dangerous -d 'Ask for the dangerous mode of the profile; the receiver decides'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l idempotent -d 'Running it twice does no harm'
-complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l anyway -d 'Send it to a pool although no member would take it now'
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l anyway -d 'Send it to a pool, or with --to any, although nobody would take it now'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l json -d 'Print one JSON object'
+complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l explain -d 'With --to any: show every known node, its score, and what it lacks; with --json one line before the answer'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -278,6 +284,20 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand why" -l json -d 'Print
 complete -c dispatch -n "__fish_dispatch_using_subcommand why" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand why" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l since -d 'What ended within this time' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l prometheus -d 'Write metrics into this file, whose name ends with .prom, and print nothing' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l root -d 'The shared folder' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l side -d 'The name of this node' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l state -d 'Where this node keeps its own state' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l keys -d 'Where this node keeps its keys' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
+always\t'Always'
+never\t'Never'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l json -d 'Print one JSON object'
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -s q -l quiet -d 'Say nothing beside the answer and errors'
+complete -c dispatch -n "__fish_dispatch_using_subcommand stats" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l task -d 'Only of tasks whose id begins like this' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l node -d 'Only of this node, itself or a peer' -r
 complete -c dispatch -n "__fish_dispatch_using_subcommand log" -l event -d 'Only this event, such as task_send; may be repeated' -r -f -a "task_send\t''
@@ -324,6 +344,10 @@ halt\t''
 resume\t''
 halt_seen\t''
 halt_gone\t''
+drain\t''
+undrain\t''
+drain_seen\t''
+drain_gone\t''
 share_lost\t''
 share_refuse\t''
 share_back\t''
@@ -426,6 +450,32 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -l dry-run -d 
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand resume" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l reason -d 'Why; everybody who looks sees it' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l for -d 'Wait at most this long, then exit with 79' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l root -d 'The shared folder' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l side -d 'The name of this node' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l state -d 'Where this node keeps its own state' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l keys -d 'Where this node keeps its keys' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
+always\t'Always'
+never\t'Never'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l until-empty -d 'Wait until nothing runs and every outcome is on the share'
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l json -d 'Print one JSON object'
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -s q -l quiet -d 'Say nothing beside the answer and errors'
+complete -c dispatch -n "__fish_dispatch_using_subcommand drain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c dispatch -n "__fish_dispatch_using_subcommand undrain" -l config -d 'Read this configuration instead of the usual dispatch.toml' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand undrain" -l root -d 'The shared folder' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand undrain" -l side -d 'The name of this node' -r
+complete -c dispatch -n "__fish_dispatch_using_subcommand undrain" -l state -d 'Where this node keeps its own state' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand undrain" -l keys -d 'Where this node keeps its keys' -r -F
+complete -c dispatch -n "__fish_dispatch_using_subcommand undrain" -l color -d 'When to use colour' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`'
+always\t'Always'
+never\t'Never'"
+complete -c dispatch -n "__fish_dispatch_using_subcommand undrain" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
+complete -c dispatch -n "__fish_dispatch_using_subcommand undrain" -s q -l quiet -d 'Say nothing beside the answer and errors'
+complete -c dispatch -n "__fish_dispatch_using_subcommand undrain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
 complete -c dispatch -n "__fish_dispatch_using_subcommand key; and not __fish_seen_subcommand_from new-link new-sign export import list rotate revoke help" -f -a "new-sign" -d 'Make a key that signs what this node, or an approver, says to a node or a pool'
@@ -573,29 +623,32 @@ complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -l json -d 'Print 
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -l insecure-key -d 'Accept keys that lie on a network disk; never on the share itself'
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -s q -l quiet -d 'Say nothing beside the answer and errors'
 complete -c dispatch -n "__fish_dispatch_using_subcommand gc" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "demo" -d 'Watch a task travel between two nodes on this machine'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "init" -d 'Lay out a share and write the first configuration of this node'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "config" -d 'Show every setting in force, and where its value came from'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "send" -d 'Sign a task and hand it to another host'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "watch" -d 'Serve this node: take tasks in, run them, answer'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "ack" -d 'List, show, approve or deny what waits for an approval'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "wait" -d 'Wait for the outcome of tasks'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "show" -d 'Show everything about one task: what was asked, where it is, what came of it'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "retry" -d 'Send a task again that is over'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "deps" -d 'Draw which tasks of this node wait for which'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "why" -d 'Say in one line why a task is where it is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "doctor" -d 'Find out what a shared folder is good for'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "fsck" -d 'Look for what should not be on the share'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "resume" -d 'Lift a halt, or show what there is'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "key" -d 'Make, carry and drop the keys of links'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "seal" -d 'Seal a document read from standard input'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "verify" -d 'Say whether a file is a document this host would take'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
-complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why log doctor fsck halt resume key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "demo" -d 'Watch a task travel between two nodes on this machine'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "init" -d 'Lay out a share and write the first configuration of this node'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "config" -d 'Show every setting in force, and where its value came from'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "send" -d 'Sign a task and hand it to another host'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "watch" -d 'Serve this node: take tasks in, run them, answer'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "ack" -d 'List, show, approve or deny what waits for an approval'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "wait" -d 'Wait for the outcome of tasks'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "show" -d 'Show everything about one task: what was asked, where it is, what came of it'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "retry" -d 'Send a task again that is over'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "cancel" -d 'Ask the receiver to end a task, wherever it is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "status" -d 'Show nodes, lanes, running tasks, and what is wrong'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "deps" -d 'Draw which tasks of this node wait for which'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "why" -d 'Say in one line why a task is where it is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "stats" -d 'Show how much waits, how long tasks take, how they end and what they cost'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "log" -d 'Show what happened here and on the peers, or verify that nobody changed it'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "doctor" -d 'Find out what a shared folder is good for'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "fsck" -d 'Look for what should not be on the share'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "halt" -d 'Stop new starts; touch KILLSWITCH in the root does the same'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "resume" -d 'Lift a halt, or show what there is'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "drain" -d 'Take in and start nothing new on this node; what runs is finished'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "undrain" -d 'Take work again on this node'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "key" -d 'Make, carry and drop the keys of links'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "seal" -d 'Seal a document read from standard input'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "verify" -d 'Say whether a file is a document this host would take'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "gc" -d 'Move old outcomes to their days, and clear away what nobody needs'
+complete -c dispatch -n "__fish_dispatch_using_subcommand help; and not __fish_seen_subcommand_from demo init config send watch ack wait show retry cancel status deps why stats log doctor fsck halt resume drain undrain key seal verify gc help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-link" -d 'Make a secret for the link to a node, a pool or an approver'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "new-sign" -d 'Make a key that signs what this node, or an approver, says to a node or a pool'
 complete -c dispatch -n "__fish_dispatch_using_subcommand help; and __fish_seen_subcommand_from key" -f -a "export" -d 'Write the key of a link to standard output'

@@ -111,6 +111,10 @@ struct Wire {
     #[serde(skip_serializing_if = "Option::is_none")]
     elapsed_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_microusd: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     timeout_s: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<ProfileName>,
@@ -152,6 +156,8 @@ impl Record {
             class: event.class,
             exit_code: event.exit_code,
             elapsed_ms: event.elapsed_ms,
+            tokens: event.tokens,
+            cost_microusd: event.cost_microusd,
             timeout_s: event.timeout_s,
             profile: event.profile,
             dangerous: event.dangerous,
@@ -206,6 +212,8 @@ impl Record {
             class: wire.class,
             exit_code: wire.exit_code,
             elapsed_ms: wire.elapsed_ms,
+            tokens: wire.tokens,
+            cost_microusd: wire.cost_microusd,
             timeout_s: wire.timeout_s,
             profile: wire.profile,
             dangerous: wire.dangerous,
@@ -249,6 +257,8 @@ mod tests {
             class: Some(FailureClass::PromptTooLong),
             exit_code: Some(u8::MAX),
             elapsed_ms: Some(u64::MAX),
+            tokens: Some(u64::MAX),
+            cost_microusd: Some(u64::MAX),
             timeout_s: Some(u64::MAX),
             profile: Some(ProfileName::parse(&"p".repeat(32)).unwrap()),
             dangerous: Some(false),

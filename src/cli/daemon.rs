@@ -4,8 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -26,8 +24,6 @@ use super::started;
 use super::voice::Voice;
 use crate::attempt::NEWS;
 use crate::attempt::Runner;
-use crate::attempt::StopReason;
-use crate::attempt::local::Launcher;
 use crate::attempt::local::LocalRunner;
 use crate::audit::local::LocalLog;
 use crate::audit::retire;
@@ -35,18 +31,15 @@ use crate::audit::segment::Writer;
 use crate::audit::ship::ShareShelf;
 use crate::audit::ship::Shipper;
 use crate::clock::BootTime;
-use crate::config::Executor;
-use crate::config::OnShutdown;
 use crate::disk;
 use crate::doctor::Verdict;
+use crate::drain;
 use crate::event::Event;
 use crate::event::Sink;
 use crate::event::Word;
 use crate::exit::Exit;
 use crate::flow;
 use crate::flow::Node;
-use crate::flow::Settings;
-use crate::flow::finish;
 use crate::id::TaskId;
 use crate::journal::FileTape;
 use crate::journal::Journal;
@@ -57,11 +50,16 @@ use crate::pace::Pace;
 use crate::place::Place;
 use crate::stage::Stage;
 use crate::wake::Wake;
+use assembly::launcher;
+use assembly::settings;
+use ending::Calls;
 use errands::Errands;
 use exam::Exam;
 use ring::Ring;
 
+mod assembly;
 mod beside;
+mod ending;
 mod errands;
 mod exam;
 mod ring;
@@ -85,6 +83,8 @@ pub(super) struct Daemon {
     retire: BootTime,
     /// What commands of this host leave to it.
     errands: Errands,
+    /// Whether it is about to end.
+    ends: bool,
 }
 
 impl Daemon {
@@ -130,6 +130,8 @@ impl Daemon {
         };
         node.settings.peers.remove(&setup.node);
         node.see_through(setup.cache());
+        let can = setup.config.capabilities.iter().cloned();
+        node.offer(setup.config.owner.clone(), can.collect());
         node.now.keep = setup.config.share.keep;
         node.now.keep_bytes = setup.config.share.keep_bytes;
         node.begin(&boot_id())?;
@@ -150,6 +152,7 @@ impl Daemon {
             exam: Exam::default(),
             retire: setup.clock.boot().plus(limits::SWEEP_SOON),
             errands: Errands::begin(state),
+            ends: false,
         })
     }
 
@@ -216,7 +219,15 @@ impl Daemon {
         super::mend::honour(&self.state, &mut self.node)?;
         self.errands.look(&self.state, &mut self.node);
         self.exam.look(setup, &mut self.node);
+        let drained = drain::look(&self.state);
+        let is_drained = drained.is_some();
+        let ends = self.ends.then(|| "its watcher is about to end".to_owned());
+        self.node.drain(drained.map(|drain| drain.reason).or(ends));
         let round = self.node.round()?;
+        if is_drained && !drain::is_seen(&self.state) {
+            // For whoever waits until the node is empty; a disk that fails is told of by the journal.
+            let _ = drain::note_seen(&self.state);
+        }
         self.exam.note(&mut self.node);
         self.errands.tend(setup, &self.node);
         if self.trouble().is_some_and(flow::Trouble::is_lost) {
@@ -279,7 +290,12 @@ impl Daemon {
     fn end(&mut self) {
         // Others may start what waits here; what cannot be given back now is taken over when its lease has run out.
         let _ = self.node.give_back("its member stops");
-        self.node.sink.tell(&Event::of(Word::WatcherStop));
+        let mut event = Event::of(Word::WatcherStop);
+        if self.node.running() > 0 {
+            let rest = format!("{} left to executors", count(self.node.running(), "task"));
+            event = event.say(&rest);
+        }
+        self.node.sink.tell(&event);
         let _ = self.log.sync();
     }
 
@@ -287,7 +303,7 @@ impl Daemon {
     pub(super) fn serve(mut self, setup: &Setup, voice: &Voice) -> Result<Exit, Failure> {
         let cannot = |error| Failure::new(Exit::Bug, format!("cannot catch signals: {error}"));
         let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(cannot)?;
-        let (end_signals, stop) = (signals.handle(), AtomicBool::new(false));
+        let (end_signals, calls) = (signals.handle(), Calls::default());
         let mut wake = Wake::new();
         self.watch_folders(setup, &mut wake);
         watch_share(setup, &mut wake)?;
@@ -298,6 +314,7 @@ impl Daemon {
             runner: Arc::clone(&self.runner),
             killswitch: self.node.killswitch.clone(),
             clock: Arc::clone(&setup.clock),
+            within: ending::within(&setup.config.watch),
         };
         voice.note(&format!(
             "{} serves {} in {}, slots {}",
@@ -310,19 +327,18 @@ impl Daemon {
         let _beside = beside::keep(setup, self.node.vigil(), &self.runner)?;
         let (tell, heard) = channel();
         let over = Over(tell.clone());
-        let stop = &stop;
+        let calls = &calls;
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 for _ in signals.forever() {
-                    stop.store(true, Ordering::Relaxed);
-                    setup.patient.hurry();
+                    calls.another(setup);
                     bell.ring();
                     let _ = tell.send(Heard::Signal);
                 }
             });
             let worker = scope.spawn(move || {
                 let _over = over;
-                self.rounds(setup, stop, &pulse, wake)
+                self.rounds(setup, calls, &pulse, wake)
             });
             ear.listen(voice, &heard);
             let ended = worker.join().unwrap_or_else(|_| {
@@ -347,14 +363,14 @@ impl Daemon {
     fn rounds(
         mut self,
         setup: &Setup,
-        stop: &AtomicBool,
+        calls: &Calls,
         pulse: &Pulse,
         mut wake: Wake,
     ) -> Result<Exit, Failure> {
         let _ = sd_notify::notify(&[NotifyState::Ready]);
         let mut pace = Pace::new(setup.config.rhythm(), setup.clock.boot());
         let mut was_lost = false;
-        while !stop.load(Ordering::Relaxed) {
+        while !calls.any() {
             pulse.beat();
             self.tell_pace(&pace, setup.clock.boot());
             let round = self.round(setup)?;
@@ -373,13 +389,7 @@ impl Daemon {
             self.wait(setup, round, &mut pace, &wake);
         }
         let _ = sd_notify::notify(&[NotifyState::Stopping]);
-        if setup.config.watch.on_shutdown == OnShutdown::Stop {
-            finish::stop_all(&mut self.node, StopReason::Shutdown)?;
-            while self.node.running() > 0 {
-                self.round(setup)?;
-                wake.wait(Duration::from_millis(100));
-            }
-        }
+        self.finish_up(setup, calls, pulse, &mut wake)?;
         self.node.leave();
         self.end();
         Ok(Exit::Ok)
@@ -448,37 +458,6 @@ fn watch_share(setup: &Setup, wake: &mut Wake) -> Result<(), Failure> {
 fn count(number: usize, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{number} {what}{plural}")
-}
-
-fn settings(setup: &Setup) -> Settings {
-    Settings {
-        node: setup.node.clone(),
-        slots: setup.config.slots,
-        peers: setup.config.peers.clone(),
-        pools: setup.config.pools.clone(),
-        approvers: setup.config.approvers.clone(),
-        profiles: setup.config.profiles.clone(),
-        root_id: setup.config.root_id.map(|id| id.to_string()),
-        free_bytes_min: setup.config.share.free_bytes_min,
-        lost_max: setup.config.share.lost_max,
-        only: None,
-        retry: setup.config.retry,
-        poll_ms: u64::try_from(setup.config.poll.as_millis()).unwrap_or(u64::MAX),
-    }
-}
-
-/// The executor: the configured one, else the program beside this one, else this one under the executor's name.
-fn launcher(setup: &Setup, state: &Path) -> Result<Launcher, Failure> {
-    if let Executor::Socket(path) = &setup.config.watch.executor {
-        return Ok(Launcher::Socket(path.clone()));
-    }
-    if let Some(program) = &setup.config.watch.exec_bin {
-        return Ok(Launcher::Spawn(program.clone()));
-    }
-    Ok(Launcher::Spawn(super::role::program(
-        "dispatch-exec",
-        state,
-    )?))
 }
 
 /// This boot of this host (random(4)); anything unique will do where there is no such file.

@@ -82,18 +82,20 @@ pub(super) struct Ear {
     pub(super) runner: Arc<LocalRunner>,
     pub(super) killswitch: Killswitch,
     pub(super) clock: Arc<dyn Clock>,
+    /// How long a watcher that ends may take for what runs.
+    pub(super) within: Duration,
 }
 
 impl Ear {
     /// Listens until the rounds are over. When a signal came and they do not end, the share hangs; executors go on by
     /// themselves, and the process ends.
     pub(super) fn listen(&self, voice: &Voice, heard: &Receiver<Heard>) {
-        let (mut asked, mut before, mut returned) = (None, None, self.share.returned());
+        let (mut until, mut before, mut returned) = (None, None, self.share.returned());
         let mut word = LastWord::default();
         loop {
             match heard.recv_timeout(limits::HALT_LOOK) {
                 Ok(Heard::Over) | Err(RecvTimeoutError::Disconnected) => return,
-                Ok(Heard::Signal) => asked = asked.or(Some(self.clock.boot())),
+                Ok(Heard::Signal) => until = Some(self.until(until)),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             let lost = self.pulse.lost().clone();
@@ -115,10 +117,19 @@ impl Ear {
                 returned = calls;
                 let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
             }
-            if asked.is_some_and(|asked| self.clock.boot().since(asked) >= END_PATIENCE) {
+            if until.is_some_and(|until| self.clock.boot() >= until) {
                 voice.warn("the share does not answer; ending without it, what runs goes on");
                 super::leave(Exit::TryAgain);
             }
+        }
+    }
+
+    /// Until when the rounds may take after this signal. Who asks again means at once.
+    fn until(&self, before: Option<BootTime>) -> BootTime {
+        let soon = self.clock.boot().plus(END_PATIENCE);
+        match before {
+            Some(before) => before.min(soon),
+            None => soon.plus(self.within),
         }
     }
 

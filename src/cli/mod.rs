@@ -15,6 +15,7 @@ mod daemon;
 pub mod demo;
 pub mod deps;
 pub mod doctor;
+pub mod drain;
 mod ear;
 #[cfg(target_os = "linux")]
 pub mod exec;
@@ -43,6 +44,7 @@ pub mod setup;
 pub mod show;
 mod speech;
 mod started;
+pub mod stats;
 pub mod status;
 mod suit;
 mod tend;
@@ -112,11 +114,14 @@ enum Verb {
     Status(status::Args),
     Deps(deps::Args),
     Why(why::Args),
+    Stats(stats::Args),
     Log(log::Args),
     Doctor(doctor::Args),
     Fsck(fsck::Args),
     Halt(halt::Args),
     Resume(resume::Args),
+    Drain(drain::Args),
+    Undrain(drain::UndrainArgs),
     Key(key::Args),
     Seal(seal::Args),
     Verify(verify::Args),
@@ -139,11 +144,14 @@ impl Verb {
             Self::Status(args) => args.common(),
             Self::Deps(args) => args.common(),
             Self::Why(args) => args.common(),
+            Self::Stats(args) => args.common(),
             Self::Log(args) => args.common(),
             Self::Doctor(args) => args.common(),
             Self::Fsck(args) => args.common(),
             Self::Halt(args) => args.common(),
             Self::Resume(args) => args.common(),
+            Self::Drain(args) => args.common(),
+            Self::Undrain(args) => args.common(),
             Self::Key(args) => args.common(),
             Self::Seal(args) => args.common(),
             Self::Verify(args) => args.common(),
@@ -166,11 +174,14 @@ impl Verb {
             Self::Status(args) => status::run(args, voice),
             Self::Deps(args) => deps::run(args, voice),
             Self::Why(args) => why::run(args, voice),
+            Self::Stats(args) => stats::run(args, voice),
             Self::Log(args) => log::run(args, voice),
             Self::Doctor(args) => doctor::run(args, voice),
             Self::Fsck(args) => fsck::run(args, voice),
             Self::Halt(args) => halt::run(args, voice),
             Self::Resume(args) => resume::run(args, voice),
+            Self::Drain(args) => drain::run(args, voice),
+            Self::Undrain(args) => drain::undrain(args, voice),
             Self::Key(args) => key::run(args, voice),
             Self::Seal(args) => seal::run(args, voice),
             Self::Verify(args) => verify::run(args, voice),

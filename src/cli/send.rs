@@ -1,10 +1,12 @@
 //! `dispatch-send`: signs a task and publishes it.
 
 mod after;
+mod ahead;
 mod batch;
 pub mod keyed;
 mod lineage;
 mod pooled;
+mod route;
 
 use std::io::Read;
 use std::path::Path;
@@ -54,10 +56,10 @@ use crate::units;
 #[derive(Debug, ClapArgs)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["request", "request_file", "batch"])))]
 pub struct Args {
-    /// Who is asked: a node or a pool of your configuration
+    /// Who is asked: a node or a pool of your configuration; any: the node that is fit and free, by its own word
     #[arg(
         long,
-        value_name = "NODE|pool.NAME",
+        value_name = "NODE|pool.NAME|any",
         required = false,
         required_unless_present = "batch",
         default_value_if("batch", clap::builder::ArgPredicate::IsPresent, Some(""))
@@ -120,7 +122,7 @@ pub struct Args {
     /// The same piece of work whenever this key is given: send it once, else print the id of the first
     #[arg(long, value_name = "KEY", value_parser = keyed::parse)]
     idempotency_key: Option<String>,
-    /// Send it to a pool although no member would take it now
+    /// Send it to a pool, or with --to any, although nobody would take it now
     #[arg(long)]
     anyway: bool,
     /// A label to find it by; may be repeated
@@ -147,6 +149,8 @@ pub struct Args {
     /// Kept for callers of the original; results always come as files
     #[arg(long, value_name = "HOW", value_enum, hide = true)]
     callback: Option<Callback>,
+    #[command(flatten)]
+    route: route::Flags,
     #[command(flatten)]
     common: Common,
 }
@@ -177,7 +181,11 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     if let Some(path) = &args.batch {
         return batch::run(args, &setup, path, voice);
     }
-    let to = Party::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?;
+    let chosen = route::choose(args, &setup, voice)?;
+    let to = match &chosen {
+        Some(chosen) => chosen.to.clone(),
+        None => Party::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?,
+    };
     if to.node().as_ref() == Some(&setup.node) {
         return Err(
             Failure::new(Exit::Usage, format!("cannot send from '{to}' to itself"))
@@ -186,6 +194,9 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     }
     let lane = setup.lane_to_party(&to)?;
     let mut task = task(args, &setup, &to)?;
+    if let Some(chosen) = chosen {
+        task.profile = chosen.profile;
+    }
     if task.request.trim().is_empty() {
         return Err(Failure::new(Exit::Data, "there is nothing in the request")
             .hint("say what is to be done: --request 'TEXT', --request-file FILE, or --request - for standard input"));
@@ -194,6 +205,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
     pooled::look(args, &setup, &lane, voice)?;
     let after = waits(args, &setup, &lane)?;
     after::put(&mut task, &after);
+    ahead::look(&setup, &lane, voice);
     if args.callback == Some(Callback::Discord) {
         voice.warn("results come as files; 'discord' is not announced from here");
     }

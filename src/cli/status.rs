@@ -82,7 +82,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
 }
 
 /// Looks from another thread: a hard mount of a lost server hangs whoever touches it.
-fn survey(setup: &Setup) -> Result<Report, Failure> {
+pub(super) fn survey(setup: &Setup) -> Result<Report, Failure> {
     let (tell, told) = mpsc::channel();
     let looking = scene::of(setup)?;
     std::thread::spawn(move || {

@@ -54,6 +54,12 @@ pub(super) fn names(config: &Config, mentions: &Mentions, reading: &mut Reading<
         }
     }
     for (peer, span) in &mentions.peers {
+        if peer.as_str() == "any" {
+            reading.problem(
+                span,
+                "peer 'any': the word means that a node is chosen".to_owned(),
+            );
+        }
         if config.node.as_ref() == Some(peer) {
             reading.problem(span, format!("peer '{peer}' is this node itself"));
         }

@@ -15,6 +15,7 @@ use toml::Spanned;
 use crate::config::OnShutdown;
 use crate::destination::Quiet;
 use crate::destination::Service;
+use crate::id::CapabilityName;
 use crate::id::DestinationName;
 use crate::id::NodeName;
 use crate::id::Party;
@@ -138,6 +139,8 @@ pub(super) struct File {
     pub(super) poll_idle: Field<Time>,
     pub(super) poll_rest: Field<Time>,
     pub(super) slots: Field<u32>,
+    pub(super) capabilities: Field<Vec<CapabilityName>>,
+    pub(super) owner: Field<NodeName>,
     pub(super) watch: WatchTable,
     pub(super) share: ShareTable,
     pub(super) retry: RetryTable,
@@ -153,6 +156,7 @@ pub(super) struct File {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct WatchTable {
     pub(super) on_shutdown: Field<OnShutdown>,
+    pub(super) stop_within: Field<Time>,
     pub(super) executor: Field<String>,
     pub(super) exec_bin: Field<String>,
     pub(super) runs: Field<String>,
@@ -201,6 +205,9 @@ pub(super) struct PeerTable {
     pub(super) hop_max: Field<u32>,
     pub(super) priority_max: Field<Priority>,
     pub(super) attempts_max: Field<u32>,
+    pub(super) wake: Field<Vec<String>>,
+    pub(super) wake_within: Field<Time>,
+    pub(super) weight: Field<u32>,
 }
 
 /// `[pool.NAME]`
@@ -245,6 +252,7 @@ pub(super) struct ProfileTable {
     pub(super) project_settings: Field<bool>,
     pub(super) dangerous: Field<bool>,
     pub(super) require_ack: Field<bool>,
+    pub(super) capabilities: Field<Vec<CapabilityName>>,
 }
 
 /// `[notify.NAME]`

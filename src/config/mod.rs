@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::destination::Destination;
+use crate::id::CapabilityName;
 use crate::id::DestinationName;
 use crate::id::NodeName;
 use crate::id::ProfileName;
@@ -67,6 +68,8 @@ words! {
     OnShutdown {
         /// They go on; the next watcher adopts them.
         Leave = "leave",
+        /// They are waited for, as long as `stop_within` allows; what is left then goes on.
+        Finish = "finish",
         /// They are ended, and their outcome says so.
         Stop = "stop",
     }
@@ -87,6 +90,8 @@ pub enum Executor {
 pub struct Watch {
     /// What becomes of running attempts at its end.
     pub on_shutdown: OnShutdown,
+    /// How long its end may take for their sake.
+    pub stop_within: Duration,
     /// How attempts are started.
     pub executor: Executor,
     /// The executor program; `None`: the `dispatch-exec` beside this program.
@@ -101,6 +106,7 @@ impl Default for Watch {
     fn default() -> Self {
         Self {
             on_shutdown: OnShutdown::Leave,
+            stop_within: Duration::from_secs(60),
             executor: Executor::Spawn,
             exec_bin: None,
             runs: None,
@@ -161,6 +167,10 @@ pub struct Config {
     pub poll_rest: Duration,
     /// Attempts at once.
     pub slots: u32,
+    /// What this node can do, as told to its peers.
+    pub capabilities: Vec<CapabilityName>,
+    /// Whose node it is, as told to its peers.
+    pub owner: Option<NodeName>,
     /// Settings of the watcher.
     pub watch: Watch,
     /// Settings of the share.
@@ -195,6 +205,8 @@ impl Default for Config {
             poll_idle: Duration::from_secs(5),
             poll_rest: Duration::from_secs(15),
             slots: 2,
+            capabilities: Vec::new(),
+            owner: None,
             watch: Watch::default(),
             share: Share::default(),
             retry: Retry::default(),

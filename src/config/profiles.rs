@@ -92,6 +92,7 @@ pub(super) fn profile(
         project_settings: flag(reading, "project_settings", table.project_settings),
         dangerous: flag(reading, "dangerous", table.dangerous),
         require_ack: flag(reading, "require_ack", table.require_ack),
+        capabilities: distinct(reading, &key("capabilities"), table.capabilities),
         ..base
     }
 }
@@ -120,7 +121,7 @@ fn command(
 }
 
 /// Takes a list in which nothing stands twice.
-fn distinct<T: PartialEq + std::fmt::Display>(
+pub(super) fn distinct<T: PartialEq + std::fmt::Display>(
     reading: &mut Reading<'_>,
     key: &str,
     field: Field<Vec<T>>,

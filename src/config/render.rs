@@ -74,6 +74,8 @@ pub(super) fn top(config: &Config) -> Vec<Cell> {
         ("poll_idle", time(config.poll_idle)),
         ("poll_rest", time(config.poll_rest)),
         ("slots", plain(config.slots)),
+        ("capabilities", list(&config.capabilities)),
+        ("owner", config.owner.as_ref().map(quoted)),
     ]
 }
 
@@ -84,6 +86,7 @@ pub(super) fn watch(config: &Config) -> Vec<Cell> {
     };
     vec![
         ("on_shutdown", Some(quoted(&config.watch.on_shutdown))),
+        ("stop_within", time(config.watch.stop_within)),
         ("executor", executor),
         ("exec_bin", path(config.watch.exec_bin.as_deref())),
         ("runs", path(config.watch.runs.as_deref())),
@@ -129,6 +132,9 @@ pub(super) fn of_peer(peer: &PeerPolicy) -> Vec<Cell> {
         ("hop_max", plain(peer.hop_max)),
         ("priority_max", Some(quoted(&peer.priority_max))),
         ("attempts_max", plain(peer.attempts_max)),
+        ("wake", list(&peer.way.wake)),
+        ("wake_within", time(peer.way.wake_within)),
+        ("weight", plain(peer.way.weight)),
     ]
 }
 
@@ -193,6 +199,7 @@ pub(super) fn of_profile(profile: &Profile) -> Vec<Cell> {
         ("project_settings", plain(profile.project_settings)),
         ("dangerous", plain(profile.dangerous)),
         ("require_ack", plain(profile.require_ack)),
+        ("capabilities", list(&profile.capabilities)),
     ]
 }
 

@@ -20,6 +20,7 @@ use crate::config::file::Size;
 use crate::config::file::Time;
 use crate::config::file::WatchTable;
 use crate::config::notify;
+use crate::config::profiles::distinct;
 use crate::config::profiles::profile;
 use crate::config::read::Reading;
 use crate::id::NodeName;
@@ -29,6 +30,7 @@ use crate::policy::Approver;
 use crate::policy::PeerPolicy;
 use crate::policy::Retry;
 use crate::policy::Scope;
+use crate::policy::Way;
 use crate::units;
 
 /// Shortest running time worth starting an agent for.
@@ -75,6 +77,9 @@ pub(super) fn fill(config: &mut Config, file: File, reading: &mut Reading<'_>) -
     config.poll_rest = poll(reading, "poll_rest", file.poll_rest).unwrap_or(rest);
     config.slots =
         count(reading, "slots", file.slots, 1, limits::SLOTS_MAX).unwrap_or(config.slots);
+    let span = file.capabilities.as_ref().map(toml::Spanned::span);
+    config.capabilities = distinct(reading, "capabilities", file.capabilities);
+    config.owner = reading.value("owner", file.owner);
     config.watch = watch(reading, file.watch);
     config.share = share(reading, file.share);
     config.retry = retry(reading, file.retry);
@@ -83,6 +88,12 @@ pub(super) fn fill(config: &mut Config, file: File, reading: &mut Reading<'_>) -
         let made = profile(reading, &name, table, &span, config.slots);
         config.profiles.insert(name.clone(), made);
         mentions.tables.push((name, span));
+    }
+    let of_profiles = config.profiles.values().map(|one| one.capabilities.len());
+    if of_profiles.sum::<usize>() + config.capabilities.len() > limits::CAPABILITIES_MAX {
+        let most = limits::CAPABILITIES_MAX;
+        let message = format!("capabilities: at most {most} in all, those of profiles included");
+        reading.problem(&span.unwrap_or(0..0), message);
     }
     for (name, table) in file.peer {
         let (name, span) = (name.get_ref().clone(), name.span());
@@ -159,6 +170,14 @@ fn watch(reading: &mut Reading<'_>, table: WatchTable) -> Watch {
         on_shutdown: reading
             .value("watch.on_shutdown", table.on_shutdown)
             .unwrap_or(default.on_shutdown),
+        stop_within: time(
+            reading,
+            "watch.stop_within",
+            table.stop_within,
+            RUN_MIN,
+            limits::RUN_MAX,
+        )
+        .unwrap_or(default.stop_within),
         executor: executor.unwrap_or(default.executor),
         exec_bin: reading.path("watch.exec_bin", table.exec_bin),
         runs: reading.path("watch.runs", table.runs),
@@ -284,6 +303,23 @@ fn peer(
             .unwrap_or(base.priority_max),
         attempts_max: count(reading, &key("attempts_max"), table.attempts_max, 1, 100)
             .unwrap_or(base.attempts_max),
+        way: way(reading, &key, (table.wake, table.wake_within, table.weight)),
+    }
+}
+
+/// How this node sends to a peer.
+fn way(
+    reading: &mut Reading<'_>,
+    key: &dyn Fn(&str) -> String,
+    (wake, within, weight): (Field<Vec<String>>, Field<Time>, Field<u32>),
+) -> Way {
+    let base = Way::default();
+    let most = Duration::from_secs(600);
+    Way {
+        wake: reading.program(&key("wake"), wake).unwrap_or_default(),
+        wake_within: time(reading, &key("wake_within"), within, RUN_MIN, most)
+            .unwrap_or(base.wake_within),
+        weight: count(reading, &key("weight"), weight, 1, 1000).unwrap_or(base.weight),
     }
 }
 

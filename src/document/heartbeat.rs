@@ -1,5 +1,8 @@
 //! Liveness and capacity of a node, for one peer: rewritten in place, of fixed size.
 
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use serde_json::json;
 
@@ -22,10 +25,13 @@ use super::strict;
 use super::task_id;
 use super::tidy;
 use crate::clock::Timestamp;
+use crate::id::CapabilityName;
+use crate::id::NodeName;
 use crate::id::Nonce;
 use crate::id::Party;
 use crate::id::ProfileName;
 use crate::id::TaskId;
+use crate::limits;
 use crate::outcome::words;
 use crate::reason::Refusal;
 
@@ -33,6 +39,10 @@ const TASKS_MAX: usize = 16;
 const NAMES_MAX: usize = 16;
 const LABEL_BYTES_MAX: usize = 64;
 const REASON_BYTES_MAX: usize = 200;
+/// The extension that says what a node can do.
+const CAPABILITIES: &str = "capabilities";
+/// Room for the seal.
+const SEAL_BYTES_MAX: usize = 160;
 
 words! {
     /// What a node is willing to do.
@@ -59,6 +69,19 @@ pub struct RunningTask {
     pub attempt: u32,
     /// UTC at the start.
     pub started: Timestamp,
+}
+
+/// What a node says that it can do: the extension `capabilities` of a heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+pub struct Card {
+    /// Whose node it is.
+    pub owner: Option<NodeName>,
+    /// Whether its watcher ended in order, and nothing will be taken until it is started again.
+    pub stopped: bool,
+    /// What every profile of it can do.
+    pub node: BTreeSet<CapabilityName>,
+    /// What single profiles can do beside that.
+    pub profiles: BTreeMap<ProfileName, BTreeSet<CapabilityName>>,
 }
 
 /// A heartbeat, as its node sealed it. Whether the node is alive is decided by whether `seq` advances, never by
@@ -109,6 +132,8 @@ pub struct Heartbeat {
     pub extensions: Vec<String>,
     /// Profiles the peer may name.
     pub profiles: Vec<ProfileName>,
+    /// What it can do, and whose it is.
+    pub card: Card,
 }
 
 impl Heartbeat {
@@ -125,6 +150,14 @@ impl Heartbeat {
     /// Returns the bytes to seal. Lists are cut to what a heartbeat may hold.
     #[must_use]
     pub fn body(&self) -> Vec<u8> {
+        // What runs is told elsewhere, too: of all that may not fit, it is missed least.
+        let tries = [TASKS_MAX, TASKS_MAX / 2, TASKS_MAX / 4];
+        let mut tries = tries.into_iter().map(|tasks| self.with(tasks));
+        let fits = tries.find(|body| body.len() + SEAL_BYTES_MAX <= limits::BEAT_BYTES);
+        fits.unwrap_or_else(|| self.with(0))
+    }
+
+    fn with(&self, tasks_max: usize) -> Vec<u8> {
         let reason = self
             .reason
             .as_deref()
@@ -135,7 +168,7 @@ impl Heartbeat {
         let tasks: Vec<Value> = self
             .tasks
             .iter()
-            .take(TASKS_MAX)
+            .take(tasks_max)
             .map(RunningTask::value)
             .collect();
         let cut = |most: usize, have: usize| most.min(have);
@@ -167,6 +200,7 @@ impl Heartbeat {
                 "profiles",
                 &self.profiles[..cut(NAMES_MAX, self.profiles.len())],
             )
+            .maybe("ext", self.card.value())
             .bytes()
     }
 
@@ -223,6 +257,7 @@ impl Heartbeat {
             audit: AuditHead::take(&mut object)?,
             extensions: strict::texts("extensions", object.list("extensions")?)?,
             profiles,
+            card: Card::take(&mut object)?,
         };
         object.finish()?;
         head.check(context)?;
@@ -264,6 +299,68 @@ fn numbers(name: &str, list: &[Value]) -> Result<Vec<u64>, Refusal> {
     let number = |value: &Value| value.as_u64();
     list.iter()
         .map(|value| number(value).ok_or_else(|| strict::wrong(name, "a list of numbers")))
+        .collect()
+}
+
+impl Card {
+    /// The member `ext`; none where there is nothing to say.
+    fn value(&self) -> Option<Value> {
+        if *self == Self::default() {
+            return None;
+        }
+        let mut inside = serde_json::Map::new();
+        if let Some(owner) = &self.owner {
+            inside.insert("owner".to_owned(), json!(owner));
+        }
+        if self.stopped {
+            inside.insert("stopped".to_owned(), json!(true));
+        }
+        if !self.node.is_empty() {
+            inside.insert("node".to_owned(), json!(self.node));
+        }
+        if !self.profiles.is_empty() {
+            inside.insert("profiles".to_owned(), json!(self.profiles));
+        }
+        Some(json!({ CAPABILITIES: inside }))
+    }
+
+    /// Takes the extension out of `ext`; others are none of ours. Members of it that are not known are for later
+    /// versions.
+    fn take(object: &mut Object) -> Result<Self, Refusal> {
+        let Some(mut ext) = object.maybe_object("ext")? else {
+            return Ok(Self::default());
+        };
+        let Some(value) = ext.remove(CAPABILITIES) else {
+            return Ok(Self::default());
+        };
+        let mut inside = Object::inside("ext.capabilities", value)?;
+        let owner = inside.maybe_text("owner")?;
+        let owner = owner.map(|text| NodeName::parse(&text)).transpose();
+        let mut card = Self {
+            owner: owner.map_err(|_| strict::wrong("owner", "a name"))?,
+            stopped: inside.maybe_flag("stopped")?.unwrap_or(false),
+            node: capabilities(inside.list("node")?)?,
+            profiles: BTreeMap::new(),
+        };
+        for (name, value) in inside.maybe_object("profiles")?.into_iter().flatten() {
+            let name = ProfileName::parse(&name)
+                .map_err(|_| strict::wrong("ext.capabilities.profiles", "of profiles"))?;
+            let Value::Array(list) = value else {
+                return Err(strict::wrong("ext.capabilities.profiles", "lists"));
+            };
+            card.profiles.insert(name, capabilities(list)?);
+        }
+        Ok(card)
+    }
+}
+
+fn capabilities(list: Vec<Value>) -> Result<BTreeSet<CapabilityName>, Refusal> {
+    strict::texts("ext.capabilities", list)?
+        .iter()
+        .map(|text| {
+            CapabilityName::parse(text)
+                .map_err(|_| strict::wrong("ext.capabilities", "of capabilities"))
+        })
         .collect()
 }
 

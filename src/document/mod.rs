@@ -40,6 +40,7 @@ pub use answer::AuditHead;
 pub use cancel::Cancel;
 pub use grant::Grant;
 pub use grant::Permission;
+pub use heartbeat::Card;
 pub use heartbeat::Heartbeat;
 pub use heartbeat::NodeState;
 pub use heartbeat::RunningTask;

@@ -10,6 +10,7 @@ use super::Trouble;
 use super::lanes;
 use crate::clock::BootTime;
 use crate::document::AFTER;
+use crate::document::Card;
 use crate::document::Context;
 use crate::document::Heartbeat;
 use crate::document::Kind;
@@ -26,6 +27,7 @@ use crate::id::Party;
 use crate::journal::Phase;
 use crate::limits;
 use crate::place::Place;
+use crate::policy::PeerPolicy;
 
 /// Most tasks named in one heartbeat: it has a fixed size.
 const TASKS_MAX: usize = 16;
@@ -196,10 +198,14 @@ fn state(node: &Node) -> (NodeState, Option<String>) {
         return (NodeState::Draining, Some(why));
     }
     let trouble = node.now.view.trouble.as_ref();
-    let reason = trouble.map(|trouble| crate::escape::excerpt(&trouble.to_string(), 200));
+    let reason = trouble.map(|trouble| match trouble {
+        Trouble::Draining(why) if why.is_empty() => "drained by its operator".to_owned(),
+        Trouble::Draining(why) => format!("drained by its operator: {why}"),
+        other => crate::escape::excerpt(&other.to_string(), 200),
+    });
     let state = match trouble {
         Some(Trouble::Halted(_)) => NodeState::Halted,
-        Some(Trouble::Draining) => NodeState::Draining,
+        Some(Trouble::Draining(_)) => NodeState::Draining,
         Some(_) => NodeState::Degraded,
         None if node.running() >= node.settings.slots as usize => NodeState::Busy,
         None => NodeState::Ready,
@@ -270,5 +276,25 @@ fn card(node: &Node, peer: &NodeName) -> Heartbeat {
             .filter(|peer| peer.accept)
             .map(|peer| peer.profiles.iter().take(TASKS_MAX).cloned().collect())
             .unwrap_or_default(),
+        card: offer(node, allowed),
     }
+}
+
+/// What this node can do for a peer: of profiles, only those that it may use.
+fn offer(node: &Node, peer: Option<&PeerPolicy>) -> Card {
+    let mut card = node.now.card.clone();
+    card.stopped = node.now.leaving;
+    for name in peer
+        .filter(|peer| peer.accept)
+        .into_iter()
+        .flat_map(|peer| &peer.profiles)
+    {
+        let profile = node.settings.profiles.get(name);
+        let can = profile.map(|profile| profile.capabilities.iter().cloned());
+        let can: BTreeSet<_> = can.into_iter().flatten().collect();
+        if !can.is_empty() {
+            card.profiles.insert(name.clone(), can);
+        }
+    }
+    card
 }

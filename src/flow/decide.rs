@@ -90,6 +90,9 @@ pub(super) fn decide(node: &mut Node, id: TaskId, mut answer: Answer) -> Result<
     let mut event = Event::of(word(status)).task(id).peer(answer.to.clone());
     event.status = Some(status);
     event.class = answer.class;
+    event.elapsed_ms = answer.started.map(|_| answer.elapsed_ms);
+    event.tokens = answer.tokens;
+    event.cost_microusd = answer.cost_microusd;
     if let Some(code) = &answer.reason {
         event = event.code(code);
     }

@@ -138,7 +138,7 @@ pub(super) fn patience(node: &Node) -> Option<Duration> {
 /// that is being drained, still let others work.
 fn may_decide(node: &Node) -> bool {
     let is_held = match node.now.view.trouble {
-        None | Some(Trouble::DiskLow(_) | Trouble::Draining) => false,
+        None | Some(Trouble::DiskLow(_) | Trouble::Draining(_)) => false,
         Some(_) => true,
     };
     !is_held && !node.now.beats.is_foreign()

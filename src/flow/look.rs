@@ -219,7 +219,7 @@ fn local_trouble(node: &Node) -> Option<Trouble> {
     if free < limits::FREE_BYTES_MIN {
         return Some(Trouble::SpoolLow(free));
     }
-    node.now.drain.then_some(Trouble::Draining)
+    node.now.drain.clone().map(Trouble::Draining)
 }
 
 fn tell(node: &Node, before: Option<&Trouble>, after: Option<&Trouble>) {
@@ -233,7 +233,9 @@ fn tell(node: &Node, before: Option<&Trouble>, after: Option<&Trouble>) {
         (_, Some(Trouble::Foreign)) => Word::HeartbeatForeign,
         (_, Some(Trouble::Refused(_))) => Word::ShareRefuse,
         (_, Some(Trouble::KeysUnread(_))) => Word::KeyRefuse,
+        (_, Some(Trouble::Draining(_))) => Word::DrainSeen,
         (Some(Trouble::Halted(_)), None) => Word::HaltGone,
+        (Some(Trouble::Draining(_)), None) => Word::DrainGone,
         _ => Word::ShareBack,
     };
     let text = after.map_or_else(

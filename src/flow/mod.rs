@@ -89,11 +89,13 @@ use crate::chance::Chance;
 use crate::clock::BootTime;
 use crate::clock::Clock;
 use crate::clock::Timestamp;
+use crate::document::Card;
 use crate::entry::ClaimName;
 use crate::envelope;
 use crate::event::Code;
 use crate::event::Event;
 use crate::event::Sink;
+use crate::id::CapabilityName;
 use crate::id::NodeName;
 use crate::id::Party;
 use crate::id::Priority;
@@ -293,8 +295,10 @@ pub struct Memory {
     pub(crate) vigil: Option<Arc<Vigil>>,
     /// What may be done on the share.
     pub(crate) fitness: Fitness,
-    /// Whether the operator drains this node.
-    pub(crate) drain: bool,
+    /// Why the operator drains this node, if so.
+    pub(crate) drain: Option<String>,
+    /// What it says that it can do.
+    pub(crate) card: Card,
     /// Whether this watcher is about to end.
     pub(crate) leaving: bool,
     /// How far this host's clock is from the server's.
@@ -363,6 +367,12 @@ impl Node {
             && !again
     }
 
+    /// Returns whether nothing runs, and every outcome that was decided is on the share.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.now.running.is_empty() && self.now.decided.is_empty()
+    }
+
     /// Gives back what it holds of pools and has not started: for a node that stops. What fails is left to expire.
     ///
     /// # Errors
@@ -400,6 +410,17 @@ impl Node {
             self.now.pool.doubt();
         }
         self.now.fitness = fitness;
+    }
+
+    /// Says to peers from now on whose node it is and what it can do; what its profiles can do is added for each peer.
+    pub fn offer(&mut self, owner: Option<NodeName>, can: BTreeSet<CapabilityName>) {
+        self.now.card.owner = owner;
+        self.now.card.node = can;
+    }
+
+    /// Notes that the operator drains this node, and why, or no longer does: from the next look on.
+    pub fn drain(&mut self, why: Option<String>) {
+        self.now.drain = why;
     }
 
     /// Whether claims of pools may be made, started and taken over on this share.

@@ -159,7 +159,7 @@ impl Node {
             let pass = expire(self);
             self.bear("expire", "", pass)?;
         }
-        if self.now.view.trouble == Some(Trouble::Draining) {
+        if matches!(self.now.view.trouble, Some(Trouble::Draining(_))) {
             let pass = self.give_back("its member drains");
             self.bear("drain", "", pass)?;
         }

@@ -33,8 +33,8 @@ pub enum Trouble {
     KeysUnread(String),
     /// An examination refused the share.
     Refused(String),
-    /// The operator drains this node.
-    Draining,
+    /// The operator drains this node: why, in words of theirs that may be empty.
+    Draining(String),
 }
 
 impl Trouble {
@@ -53,7 +53,7 @@ impl Trouble {
             Self::Foreign => "foreign",
             Self::KeysUnread(_) => "keys_unread",
             Self::Refused(_) => "share_refused",
-            Self::Draining => "draining",
+            Self::Draining(_) => "draining",
         }
     }
 
@@ -69,6 +69,7 @@ impl Trouble {
             (Self::DiskLow(_), Self::DiskLow(_))
             | (Self::SpoolLow(_), Self::SpoolLow(_))
             | (Self::ClockBack(_), Self::ClockBack(_))
+            | (Self::Draining(_), Self::Draining(_))
             | (Self::KeysUnread(_), Self::KeysUnread(_))
             | (Self::Refused(_), Self::Refused(_))
             | (Self::ClockOff(_), Self::ClockOff(_)) => true,
@@ -113,7 +114,13 @@ impl fmt::Display for Trouble {
                 out,
                 "keys cannot be read, nothing starts or is refused until they can: {why}"
             ),
-            Self::Draining => out.write_str("draining: finishes what runs, takes nothing new"),
+            Self::Draining(why) => {
+                out.write_str("drained: finishes what runs, takes nothing new")?;
+                match why.as_str() {
+                    "" => Ok(()),
+                    why => write!(out, " ({why})"),
+                }
+            }
         }
     }
 }

@@ -164,6 +164,11 @@ fn title(event: &Event) -> (String, Tone) {
         Word::PeerBack => (format!("{peer} is back"), Tone::Good),
         Word::HaltSeen => ("halted; nothing starts".to_owned(), Tone::Bad),
         Word::HaltGone => ("no longer halted".to_owned(), Tone::Good),
+        Word::DrainSeen => (
+            "drained; finishes what runs, takes nothing new".to_owned(),
+            Tone::Plain,
+        ),
+        Word::DrainGone => ("no longer drained".to_owned(), Tone::Good),
         Word::ClockSkew => (format!("the clock of {peer} differs"), Tone::Bad),
         Word::LogLost => ("events could not be recorded".to_owned(), Tone::Bad),
         other => (other.as_str().replace('_', " "), Tone::Plain),

@@ -78,6 +78,29 @@ pub struct PeerPolicy {
     pub priority_max: Priority,
     /// Most attempts of an idempotent task.
     pub attempts_max: u32,
+    /// How this node sends to it: nothing that it may ask for.
+    pub way: Way,
+}
+
+/// How a node is chosen and woken by those who send to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Way {
+    /// A program and its arguments that wake it; none where it is empty.
+    pub wake: Vec<String>,
+    /// How long that program may take.
+    pub wake_within: Duration,
+    /// How much it is preferred where a node is chosen, in percent.
+    pub weight: u32,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self {
+            wake: Vec::new(),
+            wake_within: Duration::from_secs(30),
+            weight: 100,
+        }
+    }
 }
 
 impl Default for PeerPolicy {
@@ -104,6 +127,7 @@ impl Default for PeerPolicy {
             hop_max: 1,
             priority_max: Priority::High,
             attempts_max: 3,
+            way: Way::default(),
         }
     }
 }

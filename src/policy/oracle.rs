@@ -55,6 +55,7 @@ fn policies() -> impl Strategy<Value = PeerPolicy> {
             default_profile: named("default"),
             life_max: Duration::from_secs(choice.3),
             attempts_max: 3,
+            way: super::Way::default(),
         },
     )
 }

@@ -11,6 +11,7 @@ use super::Wrong;
 use crate::clock::Timestamp;
 use crate::disk;
 use crate::disk::LockFile;
+use crate::drain;
 use crate::id::NodeName;
 use crate::id::TaskId;
 use crate::journal::Journal;
@@ -23,6 +24,8 @@ use crate::units;
 pub struct LocalView {
     /// Whether a watcher serves this node.
     pub watcher: bool,
+    /// Why it is drained, if it is; the words of its operator, and since when.
+    pub drained: Option<String>,
     /// Tasks that wait for a slot.
     pub waiting: usize,
     /// Tasks that wait for an approval.
@@ -62,6 +65,20 @@ pub fn is_served(state: &Path) -> bool {
     LockFile::is_held(&state.join("watch.lock")).unwrap_or(false)
 }
 
+/// Says that a node is drained, since when and why, by its own file.
+#[must_use]
+pub fn drained(state: &Path) -> Option<String> {
+    let drain = drain::look(state)?;
+    let since = drain
+        .since
+        .map_or_else(String::new, |at| format!(" since {at}"));
+    let why = match drain.reason.as_str() {
+        "" => String::new(),
+        why => format!(": {why}"),
+    };
+    Some(format!("drained{since}{why}"))
+}
+
 /// When an outcome was decided, by its own word: it was sealed then.
 fn decided_at((_, known): (TaskId, &Known)) -> Option<Timestamp> {
     let sealed = &known.outcome.as_ref()?.sealed;
@@ -70,6 +87,10 @@ fn decided_at((_, known): (TaskId, &Known)) -> Option<Timestamp> {
 }
 
 pub(super) fn look(scene: &Scene, wrong: &mut Vec<Wrong>) -> Option<LocalView> {
+    if let Some(drained) = drained(&scene.state) {
+        let text = format!("{drained}; 'dispatch undrain' lifts it");
+        wrong.push(Wrong::new("draining", &scene.node, text));
+    }
     let journal = match journal(&scene.state) {
         Ok(journal) => journal?,
         Err(why) => {
@@ -96,6 +117,7 @@ pub(super) fn look(scene: &Scene, wrong: &mut Vec<Wrong>) -> Option<LocalView> {
         .collect();
     let view = LocalView {
         watcher: is_served(&scene.state),
+        drained: drained(&scene.state),
         waiting: count(&[Phase::Admitted]),
         parked: count(&[Phase::Parked]),
         running: count(&[Phase::Started]),

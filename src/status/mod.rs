@@ -3,6 +3,7 @@
 //!
 //! | file | question |
 //! |---|---|
+//! | [`figures`] | how long things take, how they end, what they cost |
 //! | `ground` | is the share there, ours, with room, not halted |
 //! | [`node`] | who is alive, and what does it say of itself |
 //! | [`lane`] | how much lies where |
@@ -17,6 +18,7 @@
 //! makes a report shorter, never wrong.
 
 pub mod dependents;
+pub mod figures;
 mod ground;
 mod heard;
 pub mod lane;
@@ -220,6 +222,11 @@ pub fn survey(scene: &Scene) -> Report {
     tell_unserved(&mut report);
     report.running = running(scene, &report);
     report
+}
+
+/// Looks at the heartbeats of some nodes only, by this host's own clock.
+pub fn peers<'a>(scene: &Scene, names: impl Iterator<Item = &'a NodeName>) -> Vec<NodeView> {
+    node::some(scene, names, scene.sender.clock.wall())
 }
 
 /// Says what can be said without the share: because it does not answer, or not yet.

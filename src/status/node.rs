@@ -16,6 +16,7 @@ use super::ground;
 use super::heard::Memory;
 use crate::clock::Timestamp;
 use crate::disk::LockFile;
+use crate::document::Card;
 use crate::document::Context;
 use crate::document::Heartbeat;
 use crate::document::Kind;
@@ -93,6 +94,8 @@ pub struct NodeView {
     pub audit: Option<String>,
     /// Profiles that it offers to this node.
     pub profiles: Vec<ProfileName>,
+    /// What it says that it can do, and whose it is.
+    pub card: Card,
     /// Tasks that run, as it says to this node.
     #[serde(skip)]
     pub tasks: Vec<Running>,
@@ -243,6 +246,7 @@ fn view(
         clock_ahead_s: None,
         audit: None,
         profiles: Vec::new(),
+        card: Card::default(),
         tasks: Vec::new(),
         extensions: Vec::new(),
     };
@@ -320,6 +324,7 @@ fn fill(
     view.free_bytes = heartbeat.free_bytes;
     view.poll_ms = heartbeat.poll_ms;
     view.profiles = heartbeat.profiles;
+    view.card = heartbeat.card;
     view.extensions = heartbeat.extensions;
 }
 
@@ -350,7 +355,8 @@ fn tell(view: &NodeView, wrong: &mut Vec<Wrong>) {
             match view.state {
                 Some(NodeState::Halted) => say("node_halted", format!("starts nothing: {reason}")),
                 Some(NodeState::Degraded) => say("degraded", format!("takes nothing: {reason}")),
-                Some(NodeState::Draining) => {
+                // Its own file says so, with or without a watcher.
+                Some(NodeState::Draining) if !view.own => {
                     let why = view.reason.as_deref().map(|why| format!(": {why}"));
                     say(
                         "draining",

@@ -427,7 +427,7 @@ fn a_program_named_after_a_verb_is_that_verb() {
     assert_eq!(lines.next(), Some("--its-own"));
     // Ours is 007; the other program has the one that was given.
     assert_ne!(lines.next(), Some("0007"));
-    let said = run(&["statu"]);
+    let said = run(&["statuz"]);
     assert_eq!(said.status, 64);
     assert!(said.err.starts_with("dispatch: error: "), "{}", said.err);
     assert!(said.err.contains("'dispatch status'"), "{}", said.err);

@@ -12,6 +12,7 @@ mod old;
 mod pair;
 
 use dispatch::clock::Timestamp;
+use dispatch::document::Card;
 use dispatch::document::Context;
 use dispatch::document::Heartbeat;
 use dispatch::document::Kind;
@@ -256,6 +257,7 @@ fn beat(pair: &Pair, seq: u64, created: Timestamp, state: NodeState) {
         audit: None,
         extensions: Vec::new(),
         profiles: Vec::new(),
+        card: Card::default(),
     };
     let sender = pair.sender("gpubox");
     let context = Context {

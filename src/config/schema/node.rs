@@ -82,17 +82,41 @@ pub const TOP: &[Key] = &[
         "4",
         "Attempts that may run at once on this node.",
     ),
+    key(
+        "capabilities",
+        "list of capabilities",
+        "[]",
+        "[\"gpu\", \"debian-12\"]",
+        "What this node can do, as its peers are told in its heartbeat: `dispatch-send --to any --need gpu` chooses by \
+         it. At most 32 in all, those of profiles included.",
+    ),
+    key(
+        "owner",
+        "name",
+        "",
+        "\"alice\"",
+        "Whose node it is, as its peers are told: `dispatch-send --to any --owner alice` chooses among hers.",
+    ),
 ];
 
 /// Keys of `[watch]`.
 pub const WATCH: &[Key] = &[
     key(
         "on_shutdown",
-        "`leave`, `stop`",
+        "`leave`, `finish`, `stop`",
         "\"leave\"",
         "\"stop\"",
         "What becomes of running attempts when the watcher is told to end. `leave`: they go on, and the next \
-         watcher adopts them. `stop`: they are ended, and their result says so.",
+         watcher adopts them. `finish`: they are waited for, and nothing new is started meanwhile. `stop`: they are \
+         ended, and their result says so.",
+    ),
+    key(
+        "stop_within",
+        "duration",
+        "\"1m\"",
+        "\"30m\"",
+        "How long the watcher takes for that with `finish` and `stop`. What is left then goes on, and the next watcher \
+         adopts it. A second signal ends it at once.",
     ),
     key(
         "executor",

@@ -129,6 +129,29 @@ pub const PEER: &[Key] = &[
         "5",
         "Most attempts of a task that is marked idempotent. All others have one.",
     ),
+    key(
+        "wake",
+        "program and arguments",
+        "[]",
+        "[\"wakeonlan\", \"aa:bb:cc:dd:ee:ff\"]",
+        "What wakes this peer where `dispatch-send --to any` finds it asleep: silent, or stopped in order. Run by the \
+         sender, never through a shell, with `PATH` and `DISPATCH_WAKE`, the name of the peer, as its whole \
+         environment. Not set: a peer that is silent is not chosen by `--to any`.",
+    ),
+    key(
+        "wake_within",
+        "duration",
+        "\"30s\"",
+        "\"5s\"",
+        "How long that program may take; then it is ended, and another node is chosen.",
+    ),
+    key(
+        "weight",
+        "number",
+        "100",
+        "150",
+        "How much this peer is preferred where `--to any` chooses, in percent, from 1 to 1000.",
+    ),
 ];
 
 /// Keys of `[pool.NAME]`.
@@ -320,5 +343,12 @@ pub const PROFILE: &[Key] = &[
         "false",
         "true",
         "Whether every task under this profile waits for an approval.",
+    ),
+    key(
+        "capabilities",
+        "list of capabilities",
+        "[]",
+        "[\"rust\", \"cargo-1.95\"]",
+        "What this profile can do beside what its node can. Peers that may use it are told.",
     ),
 ];

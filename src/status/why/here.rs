@@ -104,6 +104,10 @@ fn waiting(scene: &Scene, journal: &Journal, lane: &Lane, id: TaskId, known: &Kn
         return Because::new("halted", format!("halted by {halt}"))
             .next("dispatch resume".to_owned());
     }
+    if let Some(drained) = super::super::local::drained(&scene.state) {
+        let text = format!("this node is {drained}");
+        return Because::new("draining", text).next("dispatch undrain".to_owned());
+    }
     let now = scene.sender.clock.wall();
     if let Some(moment) = known.not_before.filter(|moment| *moment > now) {
         let text = match known.tried.last() {

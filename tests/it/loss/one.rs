@@ -153,6 +153,17 @@ fn a_watcher_that_ends_says_so() {
 }
 
 #[test]
+fn what_a_drained_node_says_of_itself_is_sealed() {
+    let mut bench = Bench::new(308);
+    bench.node.drain(Some("new disks".to_owned()));
+    bench.rounds(1);
+    let beat = heartbeat(&bench.world);
+    assert_eq!(beat.state, Some(NodeState::Draining));
+    let why = "drained by its operator: new disks";
+    assert_eq!(beat.reason.as_deref(), Some(why));
+}
+
+#[test]
 fn a_decided_task_whose_file_never_comes_back_is_closed_when_its_time_is_over() {
     let mut bench = Bench::new(307);
     let sent = bench.world.send(&bench.world.task());
