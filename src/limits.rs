@@ -36,8 +36,8 @@ pub const LIFE_DEFAULT: Duration = Duration::from_secs(24 * 3600);
 pub const ACK_LIFE_DEFAULT: Duration = Duration::from_secs(3600);
 /// Longest running time that any policy may allow.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
-/// How often a task may have been handed on by a task, unless policy says more.
-pub const HOP_MAX: u32 = 1;
+/// How often a task may have been handed on by a task, whatever policy says.
+pub const HOP_MAX: u32 = 16;
 /// How long the journal remembers an id after its task expired.
 pub const MEMORY_AFTER_EXPIRY: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a permit to start is good for, on CLOCK_BOOTTIME, from the last look at the root.

@@ -10,6 +10,9 @@ complete -c dispatch-send -l max-output -d 'Most output to keep, such as 2MB' -r
 complete -c dispatch-send -l expires -d 'Do not start it later than this from now' -r
 complete -c dispatch-send -l max-attempts -d 'Most starts, with --idempotent' -r
 complete -c dispatch-send -l tag -d 'A label to find it by; may be repeated' -r
+complete -c dispatch-send -l parent -d 'The task on whose behalf it is sent [default: the one that this runs in]' -r
+complete -c dispatch-send -l root-task -d 'The first task of that line [default: that of the parent, or the parent]' -r
+complete -c dispatch-send -l correlation -d 'Your own label for a conversation [default: that of the task that this runs in]' -r
 complete -c dispatch-send -l wait -d 'Wait for the outcome, at most this long; print the answer and exit by it' -r
 complete -c dispatch-send -l until -d 'Wait until the receiver says under seal that it is so far; exit 80 and name the missing hop where it does not' -r -f -a "delivered\t'The receiver has it in its journal'
 accepted\t'It will be started as soon as there is room'

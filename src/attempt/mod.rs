@@ -31,6 +31,7 @@ use std::io::Read;
 
 use crate::clock::BootTime;
 use crate::outcome::words;
+pub use plan::Lineage;
 pub use plan::Permit;
 pub use plan::Plan;
 pub use report::Report;

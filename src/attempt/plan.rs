@@ -34,6 +34,18 @@ impl Permit {
     }
 }
 
+/// Where a task stands among those that were made on behalf of one another. What it sends itself goes on from there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lineage {
+    /// How many tasks it was made on behalf of.
+    pub hop: u32,
+    /// The first task of the line, where it is not this one.
+    pub root: Option<TaskId>,
+    /// The sender's own label for a conversation.
+    pub correlation: Option<String>,
+}
+
 /// The orders for one attempt; `plan.json` of its run directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,6 +60,9 @@ pub struct Plan {
     pub attempt: u32,
     /// Who asked, as proved by the seal.
     pub from: Party,
+    /// What it was made on behalf of.
+    #[serde(default)]
+    pub lineage: Lineage,
     /// How it is run: the receiver's profile.
     pub profile: Profile,
     /// Whether the dangerous mode of the agent is on: asked for, allowed by policy, and approved where that is

@@ -140,6 +140,14 @@ pub(super) fn environment(
     env.extend(invocation.env.iter().cloned());
     env.extend(plan.profile.set_env.clone());
     env.insert("DISPATCH_TASK_ID".to_owned(), plan.task.to_string());
+    // By these a task that the agent sends is known as made on behalf of this one, and a circle of agents ends.
+    let lineage = &plan.lineage;
+    let root = lineage.root.unwrap_or(plan.task);
+    env.insert("DISPATCH_TASK_HOP".to_owned(), lineage.hop.to_string());
+    env.insert("DISPATCH_TASK_ROOT".to_owned(), root.to_string());
+    if let Some(label) = &lineage.correlation {
+        env.insert("DISPATCH_TASK_CORRELATION".to_owned(), label.clone());
+    }
     env.insert("DISPATCH_PROFILE".to_owned(), plan.profile.name.to_string());
     env.insert(MARK.to_owned(), plan.claim.clone());
     env

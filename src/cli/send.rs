@@ -1,5 +1,6 @@
 //! `dispatch-send`: signs a task and publishes it.
 
+mod lineage;
 mod pooled;
 
 use std::io::Read;
@@ -96,6 +97,8 @@ pub struct Args {
     /// A label to find it by; may be repeated
     #[arg(long = "tag", value_name = "WORD")]
     tags: Vec<String>,
+    #[command(flatten)]
+    lineage: lineage::Lineage,
     /// Wait for the outcome, at most this long; print the answer and exit by it
     #[arg(long, value_name = "TIME", num_args = 0..=1, require_equals = true,
           default_missing_value = "forever", value_parser = wait::deadline)]
@@ -267,6 +270,7 @@ fn task(args: &Args, setup: &Setup, to: &Party) -> Result<Task, Failure> {
     task.idempotent = args.idempotent;
     task.max_attempts = args.max_attempts;
     task.tags.clone_from(&args.tags);
+    args.lineage.mark(&mut task)?;
     if args.until.is_some_and(|until| until != Until::Finished) {
         let nothing = serde_json::Map::new();
         task.ext

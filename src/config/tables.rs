@@ -258,7 +258,8 @@ fn peer(
         require_signature: reading
             .value(&key("require_signature"), table.require_signature)
             .unwrap_or(base.require_signature),
-        hop_max: count(reading, &key("hop_max"), table.hop_max, 0, 16).unwrap_or(base.hop_max),
+        hop_max: count(reading, &key("hop_max"), table.hop_max, 0, limits::HOP_MAX)
+            .unwrap_or(base.hop_max),
         priority_max: reading
             .value(&key("priority_max"), table.priority_max)
             .unwrap_or(base.priority_max),

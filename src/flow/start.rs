@@ -15,8 +15,10 @@ use super::receipt;
 use super::receive;
 use super::receive::Proved;
 use super::receive::Reading;
+use crate::attempt::Lineage;
 use crate::attempt::Plan;
 use crate::document::Step;
+use crate::document::Task;
 use crate::entry::ClaimName;
 use crate::event::Event;
 use crate::event::Word;
@@ -153,6 +155,7 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         claim: claim.stem(),
         attempt: number,
         from: Party::from(&known.from),
+        lineage: lineage(&proved.task),
         profile: profile.clone(),
         dangerous: terms.dangerous,
         timeout: terms.timeout,
@@ -162,6 +165,14 @@ fn attempt(node: &mut Node, id: TaskId) -> Result<bool, Error> {
         lease: pool::lease::until(node, id),
     };
     hand_over(node, &plan, &proved)
+}
+
+fn lineage(task: &Task) -> Lineage {
+    Lineage {
+        hop: task.hop,
+        root: task.root,
+        correlation: task.correlation.clone(),
+    }
 }
 
 /// Step 1: the claimed bytes, read and judged once more.

@@ -39,6 +39,48 @@ fn what_is_left_out_is_said_with_what_to_give() {
     assert!(said.err.contains("--side"), "{}", said.err);
 }
 
+/// An agent that sends a task sends it on behalf of the one that it runs, and a circle ends at the next receiver.
+#[test]
+fn what_an_agent_sends_is_made_on_behalf_of_its_task() {
+    let pair = Pair::new("");
+    let parent = "0198f1c2-8a00-7000-8000-0123456789ab";
+    let send = |variables: &[(&str, &str)], more: &[&str]| -> Said {
+        let words = [&["--to", "gpubox", "--request", "x"][..], more].concat();
+        let mut command = pair.command("dispatch-send", "devbox", &words);
+        command.envs(variables.iter().copied());
+        command.output().expect("a program that runs").into()
+    };
+    let sealed = |said: &Said| -> serde_json::Value {
+        let (_, path) = said.out.trim_end().split_once('\t').expect(&said.err);
+        serde_json::from_slice(&std::fs::read(path).expect("a published task")).expect("one object")
+    };
+    let inside = [("DISPATCH_TASK_ID", parent), ("DISPATCH_TASK_HOP", "1")];
+    let task = sealed(&send(&inside, &[]));
+    assert_eq!(task["hop"], 2);
+    assert_eq!(
+        (&task["parent"], &task["root"]),
+        (&parent.into(), &parent.into())
+    );
+
+    let task = sealed(&send(
+        &[],
+        &["--parent", parent, "--correlation", "nightly"],
+    ));
+    assert_eq!(
+        (&task["hop"], &task["correlation"]),
+        (&0.into(), &"nightly".into())
+    );
+    assert_eq!(task["parent"], parent);
+
+    let wrong = send(&[("DISPATCH_TASK_ID", "me")], &[]);
+    assert_eq!(
+        (wrong.status, wrong.out.as_str()),
+        (65, ""),
+        "{}",
+        wrong.err
+    );
+}
+
 #[test]
 fn every_wish_of_the_command_line_is_in_the_sealed_task() {
     let pair = Pair::new("");

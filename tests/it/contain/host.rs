@@ -1,6 +1,7 @@
 //! Where the tests of this directory run their programs: a runner with a directory of its own, at one of two levels.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use dispatch::attempt::Lineage;
 use dispatch::attempt::Permit;
 use dispatch::attempt::Plan;
 use dispatch::attempt::Report;
@@ -163,6 +164,7 @@ pub fn plan(command: &[&str]) -> Plan {
         claim: claim.stem(),
         attempt: 1,
         from: Party::parse("there").unwrap(),
+        lineage: Lineage::default(),
         profile,
         dangerous: false,
         timeout: Duration::from_secs(20),

@@ -49,6 +49,8 @@ fn the_environment_is_an_allow_list() {
             "OWN=value with spaces",
             "TERM=dumb",
             &format!("DISPATCH_TASK_ID={}", plan.task),
+            &format!("DISPATCH_TASK_ROOT={}", plan.task),
+            "DISPATCH_TASK_HOP=0",
             "DISPATCH_PROFILE=test",
         ] {
             assert!(lines.contains(&line), "{line}: {lines:?}");
