@@ -182,16 +182,7 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         return batch::run(args, &setup, path, voice);
     }
     let chosen = route::choose(args, &setup, voice)?;
-    let to = match &chosen {
-        Some(chosen) => chosen.to.clone(),
-        None => Party::parse(&args.to).map_err(|error| unknown(&setup, &error.to_string()))?,
-    };
-    if to.node().as_ref() == Some(&setup.node) {
-        return Err(
-            Failure::new(Exit::Usage, format!("cannot send from '{to}' to itself"))
-                .hint("give --from, or set 'node' in dispatch.toml to the name of this host"),
-        );
-    }
+    let to = addressee(args, &setup, chosen.as_ref().map(|chosen| &chosen.to))?;
     let lane = setup.lane_to_party(&to)?;
     let mut task = task(args, &setup, &to)?;
     if let Some(chosen) = chosen {
@@ -252,6 +243,21 @@ pub fn run(args: &Args, voice: &Voice) -> Result<Exit, Failure> {
         }
     }
     follow(args, &setup, voice, &sent, &path)
+}
+
+/// Who is asked: who was chosen, else who was named.
+fn addressee(args: &Args, setup: &Setup, chosen: Option<&Party>) -> Result<Party, Failure> {
+    let to = match chosen {
+        Some(chosen) => chosen.clone(),
+        None => Party::parse(&args.to).map_err(|error| unknown(setup, &error.to_string()))?,
+    };
+    if to.node().as_ref() == Some(&setup.node) {
+        return Err(
+            Failure::new(Exit::Usage, format!("cannot send from '{to}' to itself"))
+                .hint("give --from, or set 'node' in dispatch.toml to the name of this host"),
+        );
+    }
+    Ok(to)
 }
 
 /// Waits for what the caller wants to wait for.

@@ -197,6 +197,15 @@ impl Known {
         Ok(())
     }
 
+    /// It is in line again, under a fresh claim.
+    fn again(&mut self, claim: &str, not_before: Option<Timestamp>) {
+        claim.clone_into(&mut self.claim);
+        self.file = None;
+        self.phase = Phase::Admitted;
+        self.misses = 0;
+        self.not_before = not_before.or(self.not_before);
+    }
+
     pub(super) fn apply(&mut self, fact: &Fact) -> Result<(), &'static str> {
         let decided = self.outcome.is_some();
         match fact {
@@ -242,11 +251,7 @@ impl Known {
                 ..
             } if matches!(self.phase, Phase::Started | Phase::Finished) && !decided => {
                 self.try_over(tried.as_ref());
-                self.claim.clone_from(claim);
-                self.file = None;
-                self.phase = Phase::Admitted;
-                self.misses = 0;
-                self.not_before = not_before.or(self.not_before);
+                self.again(claim, *not_before);
             }
             Fact::Finished { .. } if self.phase == Phase::Started => self.phase = Phase::Finished,
             Fact::Decided {

@@ -26,8 +26,8 @@ fn the_lines_of_a_file_are_sent_and_wait_for_each_other() {
     let text = concat!(
         "{\"name\": \"report\", \"request\": \"cat $DISPATCH_PRIOR\", \"after\": [\"left\", \"any:right\"]}\n",
         "\n",
-        "{\"name\": \"left\", \"request\": \"echo L\", \"tags\": [\"a\", \"b\"], \"max_output\": \"2KB\"}\n",
-        "{\"name\": \"right\", \"to\": \"gpubox\", \"request\": \"exit 4\", \"idempotent\": true, \"timeout\": \"2m\"}\n",
+        "{\"name\": \"left\", \"request\": \"echo L\", \"idempotent\": true, \"tags\": [\"a\", \"b\"], \"max_output\": \"2KB\"}\n",
+        "{\"name\": \"right\", \"to\": \"gpubox\", \"request\": \"exit 4\", \"timeout\": \"2m\"}\n",
     );
     let sent = batch(&pair, text, &["--to", "gpubox"]);
     assert_eq!(sent.code, 0, "{}", sent.err);
