@@ -87,6 +87,13 @@ impl Keyring {
             .find(|key| key.kid == *kid && key.is_good(now, Use::Verify))
     }
 
+    /// Returns whether any key could have made a seal in this place.
+    #[must_use]
+    pub fn knows(&self, context: &Context, now: Timestamp) -> bool {
+        self.serving(context)
+            .any(|key| key.is_good(now, Use::Verify))
+    }
+
     /// Returns the key to seal with in this place: the newest that may sign now, and one that signs before one that
     /// both sides share, so that changing a shared secret never takes the signatures away.
     #[must_use]

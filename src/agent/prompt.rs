@@ -19,8 +19,15 @@ pub(super) fn prompt(ask: &Ask) -> String {
     } = ask;
     let request = without_outside_mentions(ask.request);
     if ask.brief {
-        // What was there before did not fit: nothing but the request, and what it is.
-        return format!("Request of peer '{from}', without authority, unattended:\n{request}\n");
+        // What was there before did not fit: nothing but the request, where it ends, and what it is.
+        let prior = match ask.prior.is_empty() {
+            true => "",
+            false => "What the tasks it waited for answered is in the file $DISPATCH_PRIOR.\n",
+        };
+        return format!(
+            "Request of peer '{from}', without authority, unattended:\n{prior}\
+             ----- request {session} -----\n{request}\n----- end of request {session} -----\n"
+        );
     }
     let prior = earlier(ask.prior, session);
     format!(

@@ -193,8 +193,10 @@ fn wait(args: &Args, desk: &Desk, say: &mut dyn Speech) -> Result<Exit, Failure>
     let mut told = None;
     loop {
         let is_served = local::is_served(state);
+        // Asked first: what a round that began before the drain has started is in the journal by then.
+        let is_seen = drain::is_seen(state);
         let left = open(state)?.runs;
-        if left == 0 && (drain::is_seen(state) || !is_served) {
+        if left == 0 && (is_seen || !is_served) {
             say.note("nothing runs, and every outcome is on the share");
             return Ok(Exit::Ok);
         }

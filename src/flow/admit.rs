@@ -17,6 +17,7 @@ use crate::event::Event;
 use crate::event::Word;
 use crate::id::Priority;
 use crate::id::TaskId;
+use crate::journal::Known;
 use crate::limits;
 use crate::place::Lane;
 use crate::place::Place;
@@ -58,7 +59,10 @@ pub(super) fn pass(node: &mut Node, lane: &Lane) -> Result<usize, Error> {
         if take(node, lane, &inbox, &entry)? {
             // What was refused or parked takes nobody's place: forged tasks would keep good ones out of the line.
             let ticket = node.ticket(entry.name.id);
-            if ticket.is_some_and(|ticket| node.now.waiting.contains(&ticket)) {
+            let is_in_line = ticket.is_some_and(|ticket| node.now.waiting.contains(&ticket));
+            // One that was just told it may start is in line a moment later.
+            let known = node.journal.known(entry.name.id);
+            if is_in_line || known.is_some_and(Known::waits) {
                 *left -= 1;
             }
             taken += 1;

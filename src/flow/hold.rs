@@ -193,9 +193,14 @@ fn read(
         kind: Kind::Ready,
     };
     let now = node.clock.wall();
-    let ready = Envelope::read(bytes)
-        .verify(&node.keys, &context, now)?
-        .ready(&Rules::at(now))?;
+    let verified = Envelope::read(bytes).verify(&node.keys, &context, now)?;
+    let peer = node.settings.peers.get(&lane.from);
+    if peer.is_some_and(|peer| peer.require_signature) && !verified.is_signed() {
+        // It decides when a signed task starts, and what it is told.
+        let why = "the word about a task that waits";
+        return Err(Refusal::new(Reason::Unsigned, why));
+    }
+    let ready = verified.ready(&Rules::at(now))?;
     if ready.task_id != name.id || ready.task_sha256 != digest {
         let why = "it is about another task or other bytes";
         return Err(Refusal::new(Reason::Digest, why));

@@ -383,6 +383,11 @@ impl Node {
             // Perhaps its key only cannot be read now: it is judged again.
             return;
         }
+        if event.code == Some(Code::of(Reason::Future.as_str())) {
+            // Made by a clock that is ahead: it is good a little later, and nobody says it twice.
+            self.tell_once("early", &format!("{lane} {name}"), event);
+            return;
+        }
         let names = self.now.wanting.entry(lane.clone()).or_default();
         names.insert(name);
         if names.len() <= TOLD_MAX {

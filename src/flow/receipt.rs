@@ -80,10 +80,12 @@ pub(super) fn pass(node: &mut Node) -> Result<(), Error> {
         .map(|(id, _)| *id)
         .take(limits::PASS_ENTRIES_MAX)
         .collect();
+    let mut failed = Ok(());
     for id in due {
-        write(node, id)?;
+        // What fails in the lane of one peer is no reason to keep the others waiting.
+        failed = failed.and(write(node, id));
     }
-    Ok(())
+    failed
 }
 
 fn write(node: &mut Node, id: TaskId) -> Result<(), Error> {

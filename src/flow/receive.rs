@@ -446,7 +446,7 @@ fn usage(node: &Node, from: &NodeName, proved: &Proved) -> Usage {
     let queued = node
         .journal
         .open_tasks()
-        .filter(|(id, known)| known.from == *from && *id != proved.task.id)
+        .filter(|(id, known)| known.from == *from && *id != proved.task.id && !known.waits())
         .count();
     Usage {
         queued: u32::try_from(queued).unwrap_or(u32::MAX),

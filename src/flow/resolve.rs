@@ -107,7 +107,7 @@ pub fn reason(upstream: TaskId, ended: Status) -> String {
 /// Says that a task may be started.
 ///
 /// # Errors
-/// [`envelope::Error`]: it cannot be sealed; some members may have been told.
+/// [`envelope::Error`]: it cannot be sealed for any member; nobody was told.
 ///
 /// # Durability
 /// As the worst of what is returned.
@@ -120,6 +120,7 @@ pub fn let_go(
     let now = sender.clock.wall();
     let control = Place::Stage(task.lane.clone(), Stage::Control);
     let mut worst = Publish::Published;
+    let (mut told, mut failed) = (0, None);
     for to in addressees(sender, &task.lane) {
         let member = task.lane.pool().and_then(|_| to.node());
         let ready = Ready {
@@ -131,7 +132,15 @@ pub fn let_go(
             created: now,
             expires: now.plus(limits::LIFE_MAX),
         };
-        let sealed = envelope::seal(&sender.keys, &ready.context(), now, &ready.body())?;
+        // A member without a key yet cannot be told; that keeps nobody else waiting, and the word is given once.
+        let sealed = match envelope::seal(&sender.keys, &ready.context(), now, &ready.body()) {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                failed = Some(error);
+                continue;
+            }
+        };
+        told += 1;
         let name = ControlName {
             id: task.id,
             kind: ControlKind::Ready(member),
@@ -143,7 +152,10 @@ pub fn let_go(
             worst = publish;
         }
     }
-    Ok(worst)
+    match failed {
+        Some(error) if told == 0 => Err(error),
+        _ => Ok(worst),
+    }
 }
 
 /// Ends a task that can never start.

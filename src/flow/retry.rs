@@ -95,8 +95,11 @@ fn when(node: &Node, known: &Known, reset: Option<Timestamp>, again: Again, trie
     let (retry, now) = (&node.settings.retry, node.clock.wall());
     let status = tried.status;
     let not_before = match (again, reset) {
-        // What holds it is the pause of its profile.
-        (Again::Mended, _) if tried.free => return Next::Again(tried, None),
+        // What holds it is the pause of its profile, where that ends in time.
+        (Again::Mended, _) if tried.free && now.plus(retry.mend) <= known.expires => {
+            return Next::Again(tried, None);
+        }
+        (Again::Mended, _) if tried.free => now.plus(retry.mend),
         (_, Some(reset)) if reset > now.plus(retry.wait_max) => {
             let why = format!("not tried again: {reset} is further away than this node waits; it");
             return Next::GivenUp(status, why);
@@ -162,8 +165,8 @@ pub(super) fn tell(node: &Node, id: TaskId, tried: &Tried, not_before: Option<Ti
 
 /// Whether the next attempt is to have the shortest prompt there is.
 pub(super) fn is_brief(known: &Known) -> bool {
-    let last = known.tried.last();
-    last.is_some_and(|tried| tried.class == Some(FailureClass::PromptTooLong))
+    let mut tried = known.tried.iter();
+    tried.any(|tried| tried.class == Some(FailureClass::PromptTooLong))
 }
 
 /// Notes that nothing of a profile is worth starting for now, where a report says so: the next task would fail of the

@@ -37,6 +37,11 @@ impl Identity {
         format!("{NAMED}.{}.{}", self.layout, self.uuid)
     }
 
+    fn is_plain(&self) -> bool {
+        let uuid = uuid::Uuid::try_parse(&self.uuid);
+        uuid.is_ok_and(|uuid| uuid.to_string() == self.uuid)
+    }
+
     /// Reads it from an entry of a root, if its name is one.
     fn named(entry: &Listed) -> Option<Self> {
         let (layout, uuid) = (entry.name.strip_prefix(NAMED)?)
@@ -111,7 +116,11 @@ pub(super) fn identity_in(
 /// [`Error`]
 pub fn written(transport: &dyn Transport) -> Result<Identity, Error> {
     let bytes = transport.read(&Place::Root, IDENTITY, 4096)?;
-    serde_json::from_slice(&bytes).map_err(|_| Error::Damaged(transport.title()))
+    let identity: Option<Identity> = serde_json::from_slice(&bytes).ok();
+    // A name is made of it, and it is shown: nothing but the one spelling of a UUID.
+    identity
+        .filter(Identity::is_plain)
+        .ok_or_else(|| Error::Damaged(transport.title()))
 }
 
 /// Lays out a root: its identity if it has none, the common folders, and the folders of these lanes. May be repeated.

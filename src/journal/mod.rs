@@ -39,6 +39,7 @@ use crate::id::Nonce;
 use crate::id::ProfileName;
 use crate::id::TaskId;
 use crate::limits;
+use crate::outcome::Status;
 
 /// What is wrong with the journal.
 #[derive(Debug, thiserror::Error)]
@@ -191,15 +192,13 @@ impl Journal {
     /// another try.
     #[must_use]
     pub fn submitted(&self, key: &Key) -> Option<TaskId> {
-        let id = self.keys.get(&key.mark)?;
-        if self.open.contains_key(&id) {
-            return Some(id);
-        }
-        let known = self.closed.get(&id).and_then(|closed| closed.key);
-        let known = known.or_else(|| self.left.get(&id).and_then(|left| left.key));
-        known
-            .filter(|known| known.submission >= key.submission)
-            .map(|_| id)
+        let stands = |id: &TaskId| {
+            let known = self.closed.get(id).and_then(|closed| closed.key);
+            let known = known.or_else(|| self.left.get(id).and_then(|left| left.key));
+            let is_over = known.is_none_or(|known| known.submission < key.submission);
+            self.open.contains_key(id) || !is_over
+        };
+        self.keys.get(&key.mark).find(stands)
     }
 
     /// Returns why nothing is started under a profile, and until when.
@@ -342,6 +341,25 @@ impl Journal {
         Ok(())
     }
 
+    /// A task is over. What never ran may be sent again under its key.
+    fn close(&mut self, id: TaskId, status: Status) -> Result<(), Error> {
+        let known = self.open.remove(&id);
+        let known = known.ok_or_else(|| contradiction("closed", id, "the task is not open"))?;
+        let key = known.key.filter(|_| known.starts > 0);
+        if key.is_none() {
+            self.keys.give_back(id, known.key);
+        }
+        let closed = Closed {
+            key,
+            digest: known.digest,
+            expires: known.expires,
+            status,
+            claim: known.claim,
+        };
+        self.closed.insert(id, closed);
+        Ok(())
+    }
+
     fn apply(&mut self, fact: &Fact) -> Result<(), Error> {
         if let Some(at) = fact.at() {
             self.latest = self.latest.max(at);
@@ -393,22 +411,7 @@ impl Journal {
                 self.keys.note(*id, known.key);
                 self.open.insert(*id, (**known).clone());
             }
-            Fact::Closed { id, status, .. } => {
-                let known = self
-                    .open
-                    .remove(id)
-                    .ok_or_else(|| contradiction("closed", *id, "the task is not open"))?;
-                // What never ran may be sent again under its key.
-                let key = known.key.filter(|_| known.starts > 0);
-                let closed = Closed {
-                    key,
-                    digest: known.digest,
-                    expires: known.expires,
-                    status: *status,
-                    claim: known.claim,
-                };
-                self.closed.insert(*id, closed);
-            }
+            Fact::Closed { id, status, .. } => self.close(*id, *status)?,
             other => self.change(other)?,
         }
         Ok(())

@@ -29,6 +29,8 @@ const OURSELVES: &str = "/proc/self/exe";
 
 /// How often a brief tool is looked at.
 const TOOL_LOOK: Duration = Duration::from_millis(5);
+/// How long the pipes of a tool that has ended are read.
+const TOOL_LINGER: Duration = Duration::from_secs(2);
 
 /// How long a killed process may take to go.
 const TRIAL_END: Duration = Duration::from_secs(2);
@@ -210,15 +212,22 @@ pub fn tool(
             });
         }
     };
+    // What left its group may hold the pipes open for ever: then what was said is not known.
+    let late = clock.monotonic();
     let gather = |reader: Option<std::thread::JoinHandle<Vec<u8>>>| {
-        reader
-            .and_then(|reader| reader.join().ok())
-            .unwrap_or_default()
+        let reader = reader?;
+        while !reader.is_finished() {
+            if clock.monotonic().since(late) > TOOL_LINGER {
+                return None;
+            }
+            clock.sleep(TOOL_LOOK);
+        }
+        reader.join().ok()
     };
     Ok(ToolOutput {
         success: status.success(),
-        stdout: gather(readers.0),
-        stderr: gather(readers.1),
+        stdout: gather(readers.0).unwrap_or_default(),
+        stderr: gather(readers.1).unwrap_or_default(),
     })
 }
 

@@ -6,20 +6,30 @@
 use std::time::Duration;
 
 use dispatch::chance::Chance;
+use dispatch::clock::Clock;
+use dispatch::clock::Timestamp;
 use dispatch::document::After;
 use dispatch::document::Condition;
 use dispatch::document::Prior;
 use dispatch::document::Task;
 use dispatch::flow::resolve;
 use dispatch::flow::resolve::Dependent;
+use dispatch::flow::send::Sender;
 use dispatch::flow::send::Sent;
 use dispatch::id::Digest;
+use dispatch::id::KeyId;
+use dispatch::id::Party;
+use dispatch::key::Alg;
+use dispatch::key::Key;
+use dispatch::keyring::Keyring;
+use dispatch::limits;
 use dispatch::outcome::Status;
 use dispatch::stage::Stage;
 use dispatch::transport::Publish;
 
 use crate::pool::ground;
 use crate::pool::ground::Ground;
+use crate::world;
 use crate::world::World;
 use crate::world::lane;
 use crate::world::life::Life;
@@ -71,6 +81,58 @@ fn it_waits_closed_in_the_inbox_and_starts_with_the_word_of_its_sender() {
         "{}",
         world.picture()
     );
+}
+
+/// A word under the secret of the link is one that the receiver could have made itself.
+#[test]
+fn where_signatures_are_required_a_word_without_one_starts_nothing() {
+    let mut world = World::new(9);
+    let peers = world.settings.peers.values_mut();
+    peers.for_each(|peer| peer.require_signature = true);
+    let (kid, made) = (KeyId::parse("s1").unwrap(), Timestamp::from_unix(0));
+    let ends = ["devbox", "gpubox"].map(|name| Party::parse(name).unwrap());
+    let seed = Key::new(kid, Alg::Ed25519, ends, made, (1..=32).collect()).unwrap();
+    let ring = |key: Key| Keyring::of([world::keys().keys(), &[key]].concat());
+    let signs = Sender {
+        keys: ring(seed.clone()),
+        ..world.sender(&Life::charmed())
+    };
+    let mut task = world.task();
+    waiting(&mut task, &world);
+    let sent = signs.send(&lane(), &task).unwrap();
+    let mut node = world.node();
+    node.keys = ring(seed.public_half().unwrap());
+    // By the shared secret alone.
+    let_go(&world, &dependent(&sent, &task));
+    world.rounds(&mut node, 5);
+    assert!(world.shop.starts(sent.id).is_empty(), "{}", world.picture());
+    assert_eq!(world.status(&sent), None);
+    let task = dependent(&sent, &task);
+    let said = resolve::let_go(&signs, &*world.chance, &task, &[]).unwrap();
+    assert_eq!(said, Publish::Published);
+    world.settle(&mut node);
+    assert_eq!(world.status(&sent), Some(Status::Ok));
+}
+
+/// A word by a clock that is ahead is good a little later, and is not said twice.
+#[test]
+fn a_word_from_the_future_is_looked_at_again() {
+    let world = World::new(10);
+    let mut task = world.task();
+    waiting(&mut task, &world);
+    let sent = world.send(&task);
+    let mut node = world.node();
+    world.rounds(&mut node, 2);
+    let ahead = limits::SKEW + Duration::from_secs(60);
+    let now = world.clock.wall();
+    world.clock.step_wall(now.plus(ahead));
+    let_go(&world, &dependent(&sent, &task));
+    world.clock.step_wall(now);
+    world.rounds(&mut node, 2);
+    assert!(world.shop.starts(sent.id).is_empty(), "{}", world.picture());
+    world.clock.advance(ahead);
+    world.settle(&mut node);
+    assert_eq!(world.status(&sent), Some(Status::Ok));
 }
 
 #[test]

@@ -126,7 +126,11 @@ pub fn note(setup: &Setup, lane: &Lane, task: &Task, sent: Option<&Sent>) -> Res
     }
     let record = Record {
         id: task.id,
-        sha256: sent.map(|sent| sent.digest),
+        // Where it is not known whether it was published, the same command sends it again: its receiver runs one of
+        // the two.
+        sha256: sent
+            .filter(|sent| matches!(sent.publish, Publish::Published))
+            .map(|sent| sent.digest),
         expires: task.expires,
     };
     disk::make_dir(&state.join(FOLDER), 0o700)?;

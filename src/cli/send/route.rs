@@ -202,8 +202,11 @@ fn wake(setup: &Setup, node: &NodeName, voice: &Voice) -> bool {
         return false;
     };
     let argv: Vec<&OsStr> = way.wake.iter().map(OsStr::new).collect();
-    let path = setup::variable("PATH").unwrap_or_default();
-    let path = path.to_string_lossy();
+    // An empty one would mean the current directory (execvp(3)).
+    let path = setup::variable("PATH").filter(|path| !path.is_empty());
+    let path = path.map_or("/usr/local/bin:/usr/bin:/bin".to_owned(), |path| {
+        path.to_string_lossy().into_owned()
+    });
     let env = [("PATH", &*path), ("DISPATCH_WAKE", node.as_str())];
     match launch::tool(&argv, &env, way.wake_within, &*setup.clock) {
         Ok(output) if output.success => {

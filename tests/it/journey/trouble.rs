@@ -9,6 +9,7 @@ use dispatch::document::Rules;
 use dispatch::envelope;
 use dispatch::envelope::Envelope;
 use dispatch::flow::Trouble;
+use dispatch::flow::root;
 use dispatch::id::Nonce;
 use dispatch::id::Party;
 use dispatch::outcome::Status;
@@ -19,6 +20,7 @@ use crate::world;
 use crate::world::OTHER_ID;
 use crate::world::ROOT_ID;
 use crate::world::World;
+use crate::world::life::Life;
 
 /// Stops a node by `cause`, sees that nothing starts, lifts it and sees that everything goes on.
 fn stops(cause: impl Fn(&World), is_it: fn(&Trouble) -> bool, lift: impl Fn(&World)) {
@@ -145,6 +147,27 @@ fn a_root_without_a_name_or_with_two_is_told_by_its_file() {
             |world| std::fs::write(world.root().join("dispatch.json"), text(ROOT_ID)).unwrap(),
         );
     }
+}
+
+/// A name is made of what the file says: nothing but a UUID is one, and no path.
+#[test]
+fn an_identity_that_is_no_uuid_makes_nothing_and_starts_nothing() {
+    let world = World::new(36);
+    let outside = world.root().with_file_name("outside");
+    std::fs::create_dir(&outside).unwrap();
+    std::os::unix::fs::symlink(&outside, world.root().join("dispatch.1.x")).unwrap();
+    std::fs::remove_file(world.name_of_identity(ROOT_ID)).unwrap();
+    let text = r#"{"layout":1,"uuid":"x/nologin"}"#;
+    std::fs::write(world.root().join("dispatch.json"), text).unwrap();
+    let transport = world.transport(&Life::charmed());
+    let laid = root::lay_out(&*transport, &[], OTHER_ID);
+    assert!(matches!(laid, Err(root::Error::Damaged(_))), "{laid:?}");
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    let sent = world.send(&world.task());
+    let mut node = world.node();
+    world.rounds(&mut node, 2);
+    assert!(matches!(trouble(&node), Some(Trouble::NotOurs(_))));
+    assert!(world.shop.starts(sent.id).is_empty());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Idempotency keys: one key, one run; and what gives a key back.
 
+use dispatch::document::Decision;
 use dispatch::document::Task;
 use dispatch::outcome::FailureClass;
 use dispatch::outcome::Status;
@@ -68,6 +69,27 @@ fn what_ended_without_a_start_gives_its_key_back() {
     let third = world.send(&keyed(&world));
     world.settle(&mut node);
     assert_eq!(world.status(&third), Some(Status::Ok));
+}
+
+/// A later submission that never ran does not take the key from the one that did.
+#[test]
+fn a_later_submission_that_never_started_leaves_the_key_with_the_first() {
+    let world = World::new(73);
+    let first = world.send(&keyed(&world));
+    let mut node = world.node();
+    world.settle(&mut node);
+    let mut second = keyed(&world);
+    second.attempt = 2;
+    second.require_ack = true;
+    let second = world.send(&second);
+    world.rounds(&mut node, 3);
+    world.decide("alice", second.id, second.digest, Decision::Deny, &[]);
+    world.settle(&mut node);
+    assert_eq!(world.status(&second), Some(Status::Denied));
+    let third = world.send(&keyed(&world));
+    world.settle(&mut node);
+    is_refused_for(&world.outcome(&third).unwrap(), first.id);
+    assert!(world.shop.starts(third.id).is_empty());
 }
 
 #[test]

@@ -33,6 +33,8 @@ const OUTER: &[&str] = &[
     "from",
     "schema",
     "callback",
+    // A batch has its own record of what was sent.
+    "idempotency-key",
     "config",
     "root",
     "side",

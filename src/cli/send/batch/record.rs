@@ -109,13 +109,13 @@ impl Record {
         )?)
     }
 
-    /// Notes how many were sent. After a loss of power it may be fewer.
+    /// Notes how many were sent. Durable: without this file the ids are not known any more.
     ///
     /// # Errors
     /// [`Failure`]
     pub(super) fn advance(&mut self, setup: &Setup, sent: usize) -> Result<(), Failure> {
         self.sent = sent;
-        Ok(disk::replace_volatile(
+        Ok(disk::replace(
             &path(setup, self.sha256)?,
             &self.text(),
             0o600,
