@@ -17,6 +17,7 @@ use super::receive;
 use super::receive::Proved;
 use super::receive::Reading;
 use super::retry;
+use super::submission;
 use crate::attempt::Lineage;
 use crate::attempt::Plan;
 use crate::document::Step;
@@ -218,6 +219,10 @@ fn prove(
             Status::Rejected
         };
         decide::without_run(node, id, status, Some(code), &why)?;
+        return Ok(None);
+    }
+    if let Some(first) = submission::first_after_all(node, id, known, &proved.task) {
+        submission::refuse(node, id, first)?;
         return Ok(None);
     }
     let verdict = receive::terms(node, &known.from, &proved);

@@ -37,10 +37,28 @@ pub fn mark(lane: &Lane, key: &str) -> Digest {
 
 /// Returns the task of which this one is a second submission.
 pub(super) fn first(node: &Node, id: TaskId, known: &Known) -> Option<TaskId> {
+    standing(node, id, known.key.as_ref()?)
+}
+
+/// Returns the task of which one that waits for its start is a second submission: it was admitted as that, without a
+/// key of its own, and a crash came before its refusal was on record.
+pub(super) fn first_after_all(
+    node: &Node,
+    id: TaskId,
+    known: &Known,
+    task: &Task,
+) -> Option<TaskId> {
+    if known.key.is_some() {
+        return None;
+    }
+    standing(node, id, &key(&known.lane(), task)?)
+}
+
+fn standing(node: &Node, id: TaskId, key: &Key) -> Option<TaskId> {
     if planted::is(Bug::KeyIgnored) {
         return None;
     }
-    let first = node.journal.submitted(known.key.as_ref()?)?;
+    let first = node.journal.submitted(key)?;
     (first != id).then_some(first)
 }
 
